@@ -1,0 +1,47 @@
+// pool.yml: which VMs a runner keeps. The existing product's format, our names preferred, strict.
+import { z } from "zod";
+import { PoolName } from "./names.ts";
+
+const count = z.int("should be a whole number").min(0, "should be 0 or more");
+
+/** The process provider's own settings. */
+export const ProcessSpec = z.strictObject({
+  /** Name of the image under the data folder's `images`. */
+  image: z.string().default("default"),
+});
+
+const instance = {
+  name: PoolName,
+  default: z.boolean().optional(),
+  /** How many stand ready (the existing product: `pool`). */
+  warm: count.optional(),
+  pool: count.optional(),
+  /** Hard ceiling over every VM that is not gone (the existing product: `limit`). */
+  max: count.min(1, "should be 1 or more").optional(),
+  limit: count.optional(),
+  platform: z.strictObject({ os: z.literal("linux").default("linux"), arch: z.enum(["amd64", "arm64"]).default("amd64") }).optional(),
+};
+
+export const PoolInstance = z
+  .discriminatedUnion("type", [z.strictObject({ ...instance, type: z.literal("process"), spec: ProcessSpec.optional() })])
+  .check((context) => {
+    const { value } = context;
+    for (const [ours, theirs] of [["warm", "pool"], ["max", "limit"]] as const) {
+      if (value[ours] === undefined || value[theirs] === undefined) continue;
+      context.issues.push({
+        code: "custom",
+        input: value,
+        path: [theirs],
+        message: `"${ours}" and "${theirs}" say the same thing; keep "${ours}"`,
+      });
+    }
+  });
+
+export const PoolFile = z.strictObject({
+  version: z.literal("1"),
+  instances: z.array(PoolInstance).min(1, "should name at least one pool"),
+});
+export type PoolFile = z.infer<typeof PoolFile>;
+
+/** A pool as the rest of the code sees it: nothing optional, one spelling. */
+export type PoolSpec = { name: string; type: "process"; warm: number; max: number; image: string; isDefault: boolean };

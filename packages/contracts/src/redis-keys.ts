@@ -1,0 +1,19 @@
+// Every Redis key of the installation, so that access rules can be written from this one file.
+export const REDIS_PREFIX = "gs";
+export const ROUTES_CHANNEL = "gs:routes";
+
+export const redisKeys = {
+  vm: (instanceId: string) => `gs:vm:${instanceId}`,
+  /** Sorted set of warm VMs, oldest first. */
+  warm: (pool: string) => `gs:pool:${pool}:warm`,
+  /** Every slot taken under the pool's `max`: slot id → what took it. */
+  slots: (pool: string) => `gs:pool:${pool}:slots`,
+  lease: (pool: string) => `gs:pool:${pool}:lease`,
+  /** The claim of a Gitspace: which VM it holds under which generation. */
+  claim: (gitspaceId: string) => `gs:claim:${gitspaceId}`,
+  route: (gitspaceId: string) => `gs:route:${gitspaceId}`,
+  /** A one-time sign-in code that was spent. */
+  code: (jti: string) => `gs:code:${jti}`,
+  /** An enrolment token, by the SHA-256 of its text. */
+  enrolment: (hash: string) => `gs:enrolment:${hash}`,
+} as const;
