@@ -61,8 +61,20 @@ export type SignInCode = z.infer<typeof SignInCode>;
 
 /** `POST /api/gateway/v1/reports`. */
 export const GatewayReport = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("health"), gateway: z.string(), version: z.string(), healthy: z.boolean(), at: z.number() }),
-  z.strictObject({ kind: z.literal("activity"), gitspaceId: GitspaceId, generation: Generation, at: z.number(), bytes: z.number() }),
+  z.strictObject({
+    kind: z.literal("health"),
+    gateway: z.string(),
+    version: z.string(),
+    healthy: z.boolean(),
+    at: z.number(),
+  }),
+  z.strictObject({
+    kind: z.literal("activity"),
+    gitspaceId: GitspaceId,
+    generation: Generation,
+    at: z.number(),
+    bytes: z.number(),
+  }),
   z.strictObject({ kind: z.literal("wake"), gitspaceId: GitspaceId, user: z.string(), at: z.number() }),
 ]);
 export type GatewayReport = z.infer<typeof GatewayReport>;

@@ -42,7 +42,8 @@ export function certificateName(installation: string, role: Role, name: string):
 }
 /** Reads a certificate's name, or nothing when it is not one of ours. */
 export function parseCertificateName(uri: string): { installation: string; role: Role; name: string } | undefined {
-  const [, installation, role, name] = /^gs:\/\/([a-z0-9-]+)\/(vm|runner|delegate|gateway)\/([a-z0-9-]+)$/.exec(uri) ?? [];
+  const [, installation, role, name] =
+    /^gs:\/\/([a-z0-9-]+)\/(vm|runner|delegate|gateway)\/([a-z0-9-]+)$/.exec(uri) ?? [];
   return installation === undefined || name === undefined ? undefined : { installation, role: role as Role, name };
 }
 

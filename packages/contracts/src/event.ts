@@ -2,7 +2,12 @@
 import { z } from "zod";
 import { GitspaceId, TaskId } from "./names.ts";
 
-const actions = ["gitspace_action_start", "gitspace_action_stop", "gitspace_action_reset", "gitspace_action_delete"] as const;
+const actions = [
+  "gitspace_action_start",
+  "gitspace_action_stop",
+  "gitspace_action_reset",
+  "gitspace_action_delete",
+] as const;
 
 const phases = [
   "fetch_devcontainer",

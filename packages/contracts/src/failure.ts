@@ -107,7 +107,9 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
   const field = issue === undefined ? "" : z.core.toDotPath(issue.path);
   throw fail("bad_request", `${what}: ${field === "" ? "" : `${field}: `}${issue?.message ?? "not readable"}`, {
     ...(field === "" ? {} : { field }),
-    details: { issues: parsed.error.issues.map((each) => ({ path: z.core.toDotPath(each.path), message: each.message })) },
+    details: {
+      issues: parsed.error.issues.map((each) => ({ path: z.core.toDotPath(each.path), message: each.message })),
+    },
   });
 }
 
@@ -134,5 +136,11 @@ export type Problem = z.infer<typeof Problem>;
 /** The problem+json body of a failure. */
 export function toProblem(failure: Failure): Problem {
   const { message, ...rest } = failure;
-  return { type: "about:blank", title: failure.code.replaceAll("_", " "), status: httpStatus(failure.code), detail: message, ...rest };
+  return {
+    type: "about:blank",
+    title: failure.code.replaceAll("_", " "),
+    status: httpStatus(failure.code),
+    detail: message,
+    ...rest,
+  };
 }

@@ -12,10 +12,14 @@ export const TaskId = z.uuid("should be a UUID");
 export type TaskId = z.infer<typeof TaskId>;
 
 /** An instance id is given by the provider; it is used in file names and certificates, so it is kept plain. */
-export const InstanceId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "should be lower-case letters, digits and dashes");
+export const InstanceId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "should be lower-case letters, digits and dashes");
 export type InstanceId = z.infer<typeof InstanceId>;
 
-export const PoolName = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, "should be lower-case letters, digits and dashes, a letter first");
+export const PoolName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,39}$/, "should be lower-case letters, digits and dashes, a letter first");
 export const DiskId = InstanceId;
 
 /** Counts the accepted actions of a Gitspace, from 1. */

@@ -19,14 +19,21 @@ const instance = {
   /** Hard ceiling over every VM that is not gone (the existing product: `limit`). */
   max: count.min(1, "should be 1 or more").optional(),
   limit: count.optional(),
-  platform: z.strictObject({ os: z.literal("linux").default("linux"), arch: z.enum(["amd64", "arm64"]).default("amd64") }).optional(),
+  platform: z
+    .strictObject({ os: z.literal("linux").default("linux"), arch: z.enum(["amd64", "arm64"]).default("amd64") })
+    .optional(),
 };
 
 export const PoolInstance = z
-  .discriminatedUnion("type", [z.strictObject({ ...instance, type: z.literal("process"), spec: ProcessSpec.optional() })])
+  .discriminatedUnion("type", [
+    z.strictObject({ ...instance, type: z.literal("process"), spec: ProcessSpec.optional() }),
+  ])
   .check((context) => {
     const { value } = context;
-    for (const [ours, theirs] of [["warm", "pool"], ["max", "limit"]] as const) {
+    for (const [ours, theirs] of [
+      ["warm", "pool"],
+      ["max", "limit"],
+    ] as const) {
       if (value[ours] === undefined || value[theirs] === undefined) continue;
       context.issues.push({
         code: "custom",

@@ -3,7 +3,15 @@ import { z } from "zod";
 import { GitspaceId, PoolName, Port } from "./names.ts";
 import { BranchName, RepositoryUrl } from "./task.ts";
 
-export const GitspaceState = z.enum(["uninitialized", "starting", "running", "stopping", "stopped", "cleaning", "error"]);
+export const GitspaceState = z.enum([
+  "uninitialized",
+  "starting",
+  "running",
+  "stopping",
+  "stopped",
+  "cleaning",
+  "error",
+]);
 export type GitspaceState = z.infer<typeof GitspaceState>;
 export const Ide = z.enum(["vs_code_web"]);
 
@@ -13,8 +21,18 @@ export const CreateGitspace = z.strictObject({
   name: z.string().trim().min(1).max(40).optional().describe("defaults to the repository's name"),
   code_repo_url: RepositoryUrl,
   branch: BranchName.optional().describe("defaults to the repository's default branch"),
-  code_repo_token: z.string().min(1).max(4_096).optional().describe("a token to read a private repository; kept encrypted, never answered"),
-  code_repo_user: z.string().min(1).max(200).optional().describe("user name that goes with the token; defaults to oauth2"),
+  code_repo_token: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe("a token to read a private repository; kept encrypted, never answered"),
+  code_repo_user: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe("user name that goes with the token; defaults to oauth2"),
   devcontainer_path: z.string().max(500).optional(),
   ide: Ide.default("vs_code_web"),
   resource_identifier: PoolName.optional().describe("the machine: a pool of the runner"),
@@ -94,7 +112,9 @@ export const SignInLink = z.object({ sign_in_url: z.string(), expires_at: Timest
 export const CreateSignInLink = z.strictObject({ gitspace_identifier: GitspaceId.optional() });
 
 export const CreateUser = z.strictObject({
-  identifier: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, "should be lower-case letters, digits and dashes, a letter first"),
+  identifier: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/, "should be lower-case letters, digits and dashes, a letter first"),
   display_name: z.string().min(1).max(100),
   email: z.email(),
 });

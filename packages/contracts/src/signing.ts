@@ -10,12 +10,18 @@ export type Unsigned<T> = T extends unknown ? Omit<T, "signature"> : never;
 /** The claims a signature covers; the data through the SHA-256 of its canonical form (RFC 8785). */
 function claims(task: Unsigned<GitspaceTask>): string {
   const { id, type, gitspaceId, generation, deadline, data } = task;
-  const digest = createHash("sha256").update(canonicalize(data) ?? "").digest("base64url");
+  const digest = createHash("sha256")
+    .update(canonicalize(data) ?? "")
+    .digest("base64url");
   return canonicalize({ id, type, gitspaceId, generation, deadline, digest }) ?? "";
 }
 
 /** Signs a `gitspace.*` task (EdDSA JWS, RFC 7515 and RFC 8037). */
-export async function signTask<T extends Unsigned<GitspaceTask>>(task: T, key: CryptoKey, kid: string): Promise<T & { signature: string }> {
+export async function signTask<T extends Unsigned<GitspaceTask>>(
+  task: T,
+  key: CryptoKey,
+  kid: string,
+): Promise<T & { signature: string }> {
   const signature = await new CompactSign(new TextEncoder().encode(claims(task)))
     .setProtectedHeader({ alg: "EdDSA", kid, typ: "gitspaces-task+jws" })
     .sign(key);
@@ -24,10 +30,15 @@ export async function signTask<T extends Unsigned<GitspaceTask>>(task: T, key: C
 
 /** Checks that the control plane made exactly this task. @throws {FailureError} `denied` when it did not. */
 export async function verifyTask(task: GitspaceTask, keys: JSONWebKeySet): Promise<void> {
-  const signed = await compactVerify(task.signature, createLocalJWKSet(keys), { algorithms: ["EdDSA"] }).catch((cause: unknown) => {
-    throw fail("denied", "The task's signature is not the control plane's.", { cause });
-  });
-  if (signed.protectedHeader.typ !== "gitspaces-task+jws" || new TextDecoder().decode(signed.payload) !== claims(task)) {
+  const signed = await compactVerify(task.signature, createLocalJWKSet(keys), { algorithms: ["EdDSA"] }).catch(
+    (cause: unknown) => {
+      throw fail("denied", "The task's signature is not the control plane's.", { cause });
+    },
+  );
+  if (
+    signed.protectedHeader.typ !== "gitspaces-task+jws" ||
+    new TextDecoder().decode(signed.payload) !== claims(task)
+  ) {
     throw fail("denied", "The task differs from what the control plane signed.");
   }
 }

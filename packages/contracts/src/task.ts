@@ -8,7 +8,10 @@ export const BranchName = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock(?:\/|$)|\/\.))[^\s~^:?*[\\\u0000-\u0020\u007f]+(?<![/.])$/, "should be a branch name");
+  .regex(
+    /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock(?:\/|$)|\/\.))[^\s~^:?*[\\\u0000-\u0020\u007f]+(?<![/.])$/,
+    "should be a branch name",
+  );
 
 /** A repository to clone: https or http, without credentials in the URL. */
 export const RepositoryUrl = z
@@ -20,11 +23,22 @@ function isRepositoryUrl(text: string): boolean {
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u0020\u007f\\]/.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
-  return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && !url.hostname.startsWith("-") && url.pathname.length > 1;
+  return (
+    /^https?:$/.test(url.protocol) &&
+    url.username === "" &&
+    url.password === "" &&
+    !url.hostname.startsWith("-") &&
+    url.pathname.length > 1
+  );
 }
 
 /** An elliptic-curve public key to which secrets are sealed. */
-export const SealingKey = z.strictObject({ kty: z.literal("EC"), crv: z.literal("P-256"), x: z.string(), y: z.string() });
+export const SealingKey = z.strictObject({
+  kty: z.literal("EC"),
+  crv: z.literal("P-256"),
+  x: z.string(),
+  y: z.string(),
+});
 export type SealingKey = z.infer<typeof SealingKey>;
 
 /** A flattened JWE (RFC 7516 section 7.2.2) of `Secrets`; its `aad` names the one task and generation that may open it. */
@@ -155,11 +169,19 @@ export const Answer = z.discriminatedUnion("outcome", [
 export type Answer = z.infer<typeof Answer>;
 
 /** The answer of a task that was done. */
-export function okAnswer<T extends TaskType>(task: { id: TaskId; generation: number; type: T }, result: TaskResult<T>, timings: Timings = {}): Answer {
+export function okAnswer<T extends TaskType>(
+  task: { id: TaskId; generation: number; type: T },
+  result: TaskResult<T>,
+  timings: Timings = {},
+): Answer {
   return { taskId: task.id, generation: task.generation, outcome: "ok", result, timings };
 }
 
 /** The answer of a task that was not done. */
-export function failedAnswer(task: { id: TaskId; generation: number }, failure: Failure, timings: Timings = {}): Answer {
+export function failedAnswer(
+  task: { id: TaskId; generation: number },
+  failure: Failure,
+  timings: Timings = {},
+): Answer {
   return { taskId: task.id, generation: task.generation, outcome: "failed", failure, timings };
 }

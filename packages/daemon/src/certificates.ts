@@ -1,0 +1,161 @@
+// A process's certificate: its key is made here and never leaves; enrolled once with a token, renewed while it lives.
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type EnrolAnswer,
+  EnrolAnswer as EnrolAnswerSchema,
+  parseCertificateName,
+  type Role,
+} from "@gitspaces/contracts";
+import { postEnrolment } from "./enrolment-request.ts";
+import type { Logger } from "./log.ts";
+import { keyFingerprint, type TlsIdentity } from "./tls.ts";
+
+export * from "./tls.ts";
+
+export type Enrolment = {
+  enrolUrl: string;
+  /** SHA-256 of the CA certificate (DER), hex. */
+  caFingerprint: string;
+  token: string;
+  name: string;
+  role: Role;
+  keyFile: string;
+  /** Holds the last enrolment answer: certificate, CA and the control plane's keys. */
+  certificateFile: string;
+  signal: AbortSignal;
+};
+
+/** A PKCS #10 request (RFC 2986) for a P-256 key in PEM, signed by it; `name` is its common name. */
+export async function makeCsr(keyPem: string, name = "gitspaces"): Promise<string> {
+  await import("reflect-metadata");
+  const { Pkcs10CertificateRequestGenerator } = await import("@peculiar/x509");
+  const { createPrivateKey, createPublicKey } = await import("node:crypto");
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const pkcs8 = createPrivateKey(keyPem).export({ type: "pkcs8", format: "der" });
+  const spki = createPublicKey(keyPem).export({ type: "spki", format: "der" });
+  const keys = {
+    privateKey: await crypto.subtle.importKey("pkcs8", pkcs8, algorithm, false, ["sign"]),
+    publicKey: await crypto.subtle.importKey("spki", spki, algorithm, true, ["verify"]),
+  };
+  const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
+  const request = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${name}`, keys, signingAlgorithm });
+  return request.toString("pem");
+}
+
+/** The key at `keyFile`, made (P-256, 0600) when there is none. */
+export function loadOrMakeKey(keyFile: string): string {
+  try {
+    return readFileSync(keyFile, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const { privateKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  writeWhole(keyFile, privateKey);
+  return privateKey;
+}
+
+function writeWhole(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}
+
+function stored(enrolment: Enrolment, key: string): TlsIdentity | undefined {
+  try {
+    const answer = EnrolAnswerSchema.parse(JSON.parse(readFileSync(enrolment.certificateFile, "utf8")));
+    const certificate = new X509Certificate(answer.certificate);
+    const named = parseCertificateName((certificate.subjectAltName ?? "").replace(/^URI:/, ""));
+    const ours =
+      named?.role === enrolment.role &&
+      named.name === enrolment.name &&
+      keyFingerprint(answer.certificate) === keyFingerprint(key);
+    return ours && Date.parse(certificate.validTo) > Date.now() + 60_000 ? { key, ...answer } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * This process's identity: the stored certificate while it is valid, else a new one for the token.
+ * @throws {FailureError} the enrolment listener's failure, such as `denied` for a token that was used.
+ */
+export async function enrol(enrolment: Enrolment): Promise<TlsIdentity> {
+  const key = loadOrMakeKey(enrolment.keyFile);
+  const present = stored(enrolment, key);
+  if (present !== undefined) return present;
+  const csr = await makeCsr(key, enrolment.name);
+  const answer = await postEnrolment(
+    new URL("/enrol", enrolment.enrolUrl),
+    enrolment.caFingerprint,
+    { token: enrolment.token, csr },
+    enrolment.signal,
+  );
+  return keep(enrolment, key, answer);
+}
+
+function keep(enrolment: Enrolment, key: string, answer: EnrolAnswer): TlsIdentity {
+  writeWhole(enrolment.certificateFile, `${JSON.stringify(answer)}\n`);
+  return { key, ...answer };
+}
+
+async function renew(enrolment: Enrolment, identity: TlsIdentity): Promise<TlsIdentity> {
+  const csr = await makeCsr(identity.key, enrolment.name);
+  const body = { csr, certificate: identity.certificate };
+  return keep(
+    enrolment,
+    identity.key,
+    await postEnrolment(new URL("/renew", enrolment.enrolUrl), enrolment.caFingerprint, body, enrolment.signal),
+  );
+}
+
+/** When a certificate is due: two thirds of its life, in milliseconds since the epoch. */
+export function renewalTime(certificatePem: string): number {
+  const { validFrom, validTo } = new X509Certificate(certificatePem);
+  return Date.parse(validFrom) + ((Date.parse(validTo) - Date.parse(validFrom)) * 2) / 3;
+}
+
+type Keeping = Omit<Enrolment, "token"> & {
+  identity: TlsIdentity;
+  onRenewed: (identity: TlsIdentity) => void;
+  log: Logger;
+};
+const RETRY_MS = 60_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Renews the certificate for as long as the process lives; hands each new one to `onRenewed`. */
+export function keepCertificate({ identity, onRenewed, log, ...enrolment }: Keeping): AsyncDisposable {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([enrolment.signal, stop.signal]);
+  const whole = { ...enrolment, token: "", signal };
+  const loop = (async () => {
+    for (let present = identity; ; ) {
+      const dueMs = Math.max(0, renewalTime(present.certificate) - Date.now());
+      await sleep(Math.min(dueMs, LONGEST_TIMER_MS), undefined, { signal, ref: false });
+      if (dueMs > LONGEST_TIMER_MS) continue;
+      try {
+        present = await renew(whole, present);
+        onRenewed(present);
+        log.info({ until: new X509Certificate(present.certificate).validTo }, "certificate renewed");
+      } catch (err) {
+        signal.throwIfAborted();
+        log.warn({ err }, "certificate could not be renewed, trying again");
+        await sleep(RETRY_MS, undefined, { signal, ref: false });
+      }
+    }
+  })().catch((error: unknown) => {
+    if (!signal.aborted) log.error({ err: error }, "certificates are no longer renewed");
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await loop;
+    },
+  };
+}

@@ -1,0 +1,8 @@
+// What every daemon shares. SQLite and certificates are behind ./sqlite and ./certificates, for those that use them.
+export * from "./admin.ts";
+export * from "./clock.ts";
+export * from "./config.ts";
+export * from "./localhost.ts";
+export * from "./log.ts";
+export * from "./process.ts";
+export * from "./retry.ts";

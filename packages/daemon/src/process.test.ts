@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+
+const module = JSON.stringify(new URL("./process.ts", import.meta.url).href);
+
+function run(program: string) {
+  const child = spawn(process.execPath, [
+    "--input-type=module",
+    "-e",
+    `import { runDaemon } from ${module};${program}`,
+  ]);
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const until = async (text: string) => {
+    while (!output.includes(text)) await once(child.stdout, "data");
+  };
+  return { child, until, output: () => output };
+}
+
+const alive = "const timer = setInterval(() => {}, 1000);";
+
+test("a signal stops a daemon gracefully", async () => {
+  const daemon = run(
+    `await runDaemon("d", async (log) => { ${alive} return { async [Symbol.asyncDispose]() { clearInterval(timer); log.info("closed"); } }; });`,
+  );
+  await daemon.until("d ready");
+  daemon.child.kill("SIGTERM");
+  expect(await once(daemon.child, "exit")).toEqual([0, null]);
+  expect(daemon.output()).toContain("closed");
+});
+
+test("a second signal ends a stop that hangs", async () => {
+  const daemon = run(
+    `await runDaemon("d", async () => { ${alive} return { [Symbol.asyncDispose]: () => new Promise(() => {}) }; });`,
+  );
+  await daemon.until("d ready");
+  daemon.child.kill("SIGINT");
+  await daemon.until("stopping");
+  daemon.child.kill("SIGINT");
+  expect(await once(daemon.child, "exit")).toEqual([130, null]);
+});
+
+test("a start that fails says why in words and exits 1", async () => {
+  const contracts = JSON.stringify(import.meta.resolve("@gitspaces/contracts"));
+  const daemon = run(
+    `import { fail } from ${contracts}; await runDaemon("d", async () => { throw fail("bad_request", "Redis evicts keys; set maxmemory-policy noeviction."); });`,
+  );
+  expect(await once(daemon.child, "close")).toEqual([1, null]);
+  expect(daemon.output()).toContain("\nRedis evicts keys; set maxmemory-policy noeviction.\n");
+});

@@ -1,0 +1,66 @@
+// A daemon's life as a process: start, wait for a signal, stop before a deadline. A second signal ends it at once.
+import { once } from "node:events";
+import { FailureError } from "@gitspaces/contracts";
+import { createLog, type Logger } from "./log.ts";
+
+const STOP_DEADLINE_MS = 25_000;
+
+/**
+ * Runs a daemon until it is told to stop. `start` opens everything; what it gives is disposed at the end.
+ * A start that fails is told in words and ends the process with 1.
+ */
+export async function runDaemon(
+  name: string,
+  start: (log: Logger, signal: AbortSignal) => Promise<AsyncDisposable>,
+): Promise<void> {
+  const log = createLog(name, process.env["GITSPACES_LOG_LEVEL"] ?? "info");
+  const stop = new AbortController();
+  listenForSignals(stop, log);
+  process.on("unhandledRejection", (err) => log.error({ err }, "a promise was rejected and nobody listened"));
+
+  let running: AsyncDisposable;
+  try {
+    running = await start(log, stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) process.exit(0);
+    explain(log, error);
+    process.exit(1);
+  }
+  log.info(`${name} ready`);
+  if (!stop.signal.aborted) await once(stop.signal, "abort");
+
+  log.info({ signal: String(stop.signal.reason) }, "stopping");
+  const late = setTimeout(() => {
+    log.error({ deadlineMs: STOP_DEADLINE_MS }, "stopping took too long");
+    process.exit(1);
+  }, STOP_DEADLINE_MS);
+  await running[Symbol.asyncDispose]();
+  clearTimeout(late);
+  log.info("stopped");
+  process.exit(0);
+}
+
+function listenForSignals(stop: AbortController, log: Logger): void {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) {
+        log.warn({ signal }, "second signal, leaving at once");
+        process.exit(130);
+      }
+      stop.abort(signal);
+    });
+  }
+}
+
+/** A person reads why: the failure's own words when there are some, the stack when there are none. */
+function explain(log: Logger, error: unknown): void {
+  if (error instanceof FailureError) {
+    log.fatal(
+      { failure: error.failure, ...(error.cause === undefined ? {} : { err: error.cause }) },
+      "could not start",
+    );
+    process.stderr.write(`${error.failure.message}\n`);
+    return;
+  }
+  log.fatal({ err: error }, "could not start");
+}

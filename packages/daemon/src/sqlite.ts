@@ -1,0 +1,43 @@
+// SQLite as our stores open it: a commit is on the disk before anyone hears of it.
+import { chmodSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+export type { DatabaseSync } from "node:sqlite";
+
+/**
+ * Opens a database file (0600) in WAL mode with full synchronisation and brings it up to date.
+ * `migrations` only ever grows: how many have run is kept in `user_version`, each runs in its own transaction.
+ */
+export function openDatabase(path: string, migrations: readonly string[]): DatabaseSync {
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+  if (path !== ":memory:") chmodSync(path, 0o600);
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+  const { user_version: done } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (done > migrations.length) {
+    db.close();
+    throw new Error(
+      `${path} was written by a newer version of this program (schema ${done}, this one knows ${migrations.length})`,
+    );
+  }
+  for (const [index, migration] of migrations.entries()) {
+    if (index < done) continue;
+    transaction(db, () => db.exec(`${migration}; PRAGMA user_version = ${index + 1};`));
+  }
+  return db;
+}
+
+/** Runs `work` as one transaction: all of it is on the disk afterwards, or nothing. Inside another it is part of that one. */
+export function transaction<T>(db: DatabaseSync, work: () => T): T {
+  if (db.isTransaction) return work();
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
