@@ -20,7 +20,6 @@ export const RepositoryUrl = z
   .refine(isRepositoryUrl, "should be an https or http URL of a git repository, without user or password in it");
 
 function isRepositoryUrl(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u0020\u007f\\]/.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
   return (
