@@ -1,0 +1,3 @@
+// The domain of VMs and pools: facts and decisions, no I/O and no clock.
+export * from "./plan.ts";
+export * from "./vm.ts";
