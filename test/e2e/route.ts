@@ -1,0 +1,80 @@
+// What an attacker inside the house would hold: the gateway's certificate and its view of the routes.
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { redisKeys, Route } from "@gitspaces/contracts";
+import { clientTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import { Redis } from "ioredis";
+import type { System } from "./system.ts";
+
+/** The route of a running Gitspace, read with the gateway's own Redis user. */
+export async function routeOf(system: System, gitspaceId: string): Promise<Route> {
+  const password = readFileSync(join(system.up.data, "secrets", "redis-gateway"), "utf8").trim();
+  const redis = new Redis({ host: "127.0.0.1", port: system.portBase + 5, username: "gateway", password });
+  try {
+    return Route.parse(JSON.parse((await redis.get(redisKeys.route(gitspaceId))) ?? "null"));
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Speaks to the agent of a Gitspace with the gateway's stolen key and certificate. */
+export async function connectAgent(system: System, gitspaceId: string) {
+  const route = await routeOf(system, gitspaceId);
+  const folder = join(system.up.data, "gateway");
+  const answer = JSON.parse(readFileSync(join(folder, "certificate.json"), "utf8")) as Omit<TlsIdentity, "key">;
+  const identity = { key: readFileSync(join(folder, "key.pem"), "utf8"), ...answer };
+
+  function call(method: string, path: string, body: unknown): Promise<{ status: number; code: string }> {
+    return new Promise((resolve, reject) => {
+      const asking = request(
+        {
+          method,
+          path,
+          host: route.address,
+          port: route.port,
+          ...clientTls(identity, { role: "vm" }),
+          headers: { "content-type": "application/json" },
+        },
+        (response) => {
+          let text = "";
+          response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+          response.once("end", () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              code: text === "" ? "" : (JSON.parse(text) as { code: string }).code,
+            }),
+          );
+        },
+      );
+      asking.once("error", reject);
+      asking.end(JSON.stringify(body));
+    });
+  }
+
+  return {
+    postTask: (task: unknown) => call("POST", "/tasks", task),
+    putIdentity: (id: string) =>
+      call("PUT", "/identity", {
+        gitspaceId: id,
+        generation: 100,
+        taskId: "019c0000-0000-7000-8000-000000000002",
+        homeDisk: id,
+      }),
+    /** A task that the control plane really signed, for somebody else, as the delegate's store has it. */
+    signedTaskOf(other: string): Record<string, unknown> {
+      const db = new DatabaseSync(join(system.up.data, "delegate.db"), { readOnly: true });
+      try {
+        const rows = db.prepare("SELECT * FROM inbox").all() as Record<string, unknown>[];
+        const texts = rows.flatMap((row) => Object.values(row).filter((value) => typeof value === "string"));
+        const task = texts.find(
+          (text) => text.startsWith("{") && text.includes('"gitspace.start"') && text.includes(other),
+        );
+        return JSON.parse(task ?? "null") as Record<string, unknown>;
+      } finally {
+        db.close();
+      }
+    },
+  };
+}
