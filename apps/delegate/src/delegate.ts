@@ -1,0 +1,123 @@
+// The delegate, wired: opened in order, closed in reverse, and gone on with what the journal says was not finished.
+import { hostname, networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { taskTypes, type RegisterRequest } from "@gitspaces/contracts";
+import { type Logger, readSecret, startAdmin, systemClock } from "@gitspaces/daemon";
+import { makeAccountToken } from "./account-token.ts";
+import type { Config } from "./config.ts";
+import { openControlPlane } from "./control-plane.ts";
+import { openCourier } from "./courier.ts";
+import { keepEnrolled } from "./enrolled.ts";
+import { openGatewayTasks } from "./gateway-tasks.ts";
+import { openIntake } from "./intake.ts";
+import { openJournal } from "./journal.ts";
+import { openOutbox } from "./outbox.ts";
+import { pollForTasks } from "./poll.ts";
+import { openRegistration } from "./registration.ts";
+import { openRunnerQueue } from "./runner-queue.ts";
+import { makeSlots } from "./slots.ts";
+import { openWork } from "./work.ts";
+import type { Workplace } from "./workplace.ts";
+
+const FLUSH_MS = 5_000;
+const FIRST_REGISTRATION_MS = 60_000;
+const SILENT_MS = 60_000;
+const KEEP_MS = 7 * 24 * 60 * 60_000;
+const PRUNE_EVERY_MS = 60 * 60_000;
+
+/**
+ * Starts the delegate. What was unfinished goes on at once; the promise resolves when the control plane knows us, or after a
+ * minute without it: work in hand does not need it. Disposing stops polling, lets answers on their way arrive, hands back nothing.
+ * @throws {FailureError} `bad_request` for a secret that is missing or malformed.
+ */
+export async function startDelegate(config: Config, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
+  log.level = config.logLevel;
+  const clock = systemClock;
+  const secret = readSecret(config.delegateTokenFile);
+  const password = config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile);
+  const token = makeAccountToken(config.accountId, secret, clock);
+
+  await using opened = new AsyncDisposableStack();
+  const journal = opened.use(openJournal(config.database ?? join(config.dataFolder, "delegate.db"), clock.now));
+  const controlPlane = opened.use(
+    openControlPlane({ url: config.controlPlaneUrl, accountId: config.accountId, token }),
+  );
+  const slots = makeSlots(config.slots, () => registration.beat());
+  const describe = () => describeDelegate(config, slots.free());
+  const registration = opened.use(openRegistration({ controlPlane, journal, describe, log }));
+  const courier = opened.use(openCourier({ journal, controlPlane, log }));
+  const outbox = opened.use(openOutbox({ journal, controlPlane, courier, delegateId: () => registration.id(), log }));
+  opened.defer(() => outbox.flush(FLUSH_MS));
+
+  const runner = opened.use(openRunnerQueue(config.redisUrl, password, log));
+  const gateway = opened.use(openGatewayTasks(config.gatewayTasksUrl, log));
+  opened.use(keepEnrolled({ config, onIdentity: (identity) => gateway.setIdentity(identity), log }));
+  const placeOf = (type: string) => (type.startsWith("vm.") ? runner : gateway) as Workplace;
+  const work = opened.use(openWork({ journal, courier, outbox, slots, placeOf, clock, log }));
+
+  const stop = new AbortController();
+  const intake = openIntake({
+    ...{ journal, controlPlane, registration, slots, work, outbox, clock, log },
+    signal: stop.signal,
+  });
+  for (const held of journal.unanswered()) {
+    slots.keep(held.id);
+    work.begin(held);
+  }
+  courier.resume();
+  outbox.resume();
+  const resuming = intake.resume();
+  let heardAt = clock.now();
+  const onAnswer = () => void (heardAt = clock.now());
+  const polling = pollForTasks({ controlPlane, registration, intake, work, slots, onAnswer, log, signal: stop.signal });
+  opened.defer(async () => {
+    stop.abort();
+    await Promise.allSettled([polling, resuming]);
+  });
+
+  const tidying = runner.tidy((id) => !["acquiring", "accepted", undefined].includes(journal.find(id)?.state));
+  tidying.catch((error: unknown) => log.debug({ reason: (error as Error).message }, "finished jobs were not tidied"));
+  const prune = () => journal.prune(clock.now() - KEEP_MS);
+  prune();
+  const pruning = setInterval(prune, PRUNE_EVERY_MS);
+  opened.defer(() => clearInterval(pruning));
+
+  const checks = {
+    controlPlane: () => {
+      if (registration.id() === undefined) throw new Error("not registered with the control plane");
+      if (clock.now() - heardAt > SILENT_MS) throw new Error("the control plane has not answered for a minute");
+    },
+    redis: () => runner.ping(),
+    gateway: () => gateway.check(),
+  };
+  opened.use(await startAdmin({ listen: config.adminListen, log, name: "delegate", checks }));
+
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(FIRST_REGISTRATION_MS)]);
+  await registration.registered(patience).catch(() => {
+    signal.throwIfAborted();
+    log.warn({ controlPlaneUrl: config.controlPlaneUrl }, "the control plane is not there yet, going on without it");
+  });
+  const close = opened.move();
+  return { [Symbol.asyncDispose]: () => close.disposeAsync() };
+}
+
+function describeDelegate({ accountId, delegateName, tags }: Config, freeSlots: number): RegisterRequest {
+  const outside = Object.values(networkInterfaces())
+    .flat()
+    .find((each) => each !== undefined && !each.internal && each.family === "IPv4");
+  return {
+    accountId,
+    delegateName,
+    delegateType: "DOCKER",
+    hostName: hostname().replaceAll(" ", "-"),
+    ip: outside?.address ?? "127.0.0.1",
+    ng: true,
+    pollingModeEnabled: true,
+    heartbeatAsObject: true,
+    sequenceNum: 1,
+    lastHeartBeat: systemClock.now(),
+    supportedTaskTypes: [...taskTypes],
+    tags,
+    freeSlots,
+  };
+}

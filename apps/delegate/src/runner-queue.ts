@@ -1,0 +1,191 @@
+// Tasks for the runner: one job per task on a BullMQ queue. The job itself is the truth; events only say when to look at it.
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  Answer,
+  Failure,
+  failedAnswer,
+  failure,
+  REDIS_PREFIX,
+  RUNNER_QUEUE,
+  RunnerProgress,
+  type VmTask,
+} from "@gitspaces/contracts";
+import { backoff, type Logger } from "@gitspaces/daemon";
+import { type Job, Queue, QueueEvents } from "bullmq";
+import { Redis } from "ioredis";
+import type { Assignment, Workplace } from "./workplace.ts";
+
+/** A look at every awaited job now and then, for events that were missed and for a Redis that lost its data. */
+const LOOK_EVERY_MS = 5_000;
+
+export type RunnerQueue = Workplace<VmTask> & {
+  /** @throws when Redis does not answer. */
+  ping(): Promise<void>;
+  /** Removes finished jobs whose answers are stored, left by a stop between the two. */
+  tidy(isStored: (taskId: string) => boolean): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+type Awaited = {
+  assignment: Assignment<VmTask>;
+  withdrawn: boolean;
+  done(answer: Answer): void;
+  drop(reason: Error): void;
+};
+
+/** Connects to Redis in the background; until it is there, tasks wait. */
+export function openRunnerQueue(url: string, password: string | undefined, log: Logger): RunnerQueue {
+  const redis = new Redis(url, {
+    ...(password === undefined ? {} : { password }),
+    maxRetriesPerRequest: null,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
+  });
+  redis.on("error", (error: Error) => log.debug({ reason: error.message }, "redis"));
+  const queue = new Queue(RUNNER_QUEUE, { connection: redis, prefix: REDIS_PREFIX });
+  queue.on("error", (error) => log.debug({ reason: error.message }, "runner queue"));
+
+  const stop = new AbortController();
+  const awaited = new Map<string, Awaited>();
+  const lookAtAll = () => {
+    for (const id of awaited.keys()) lookSoon(id);
+  };
+  redis.on("ready", lookAtAll);
+  const looking = setInterval(lookAtAll, LOOK_EVERY_MS);
+  const listening = listen();
+
+  async function put({ task, raw }: Assignment<VmTask>): Promise<void> {
+    await queue.add(task.type, { task: raw }, { jobId: task.id, removeOnComplete: false, removeOnFail: false });
+  }
+
+  function lookSoon(id: string): void {
+    look(id).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.warn({ taskId: id, reason: (error as Error).message }, "could not look at a job");
+    });
+  }
+
+  async function look(id: string): Promise<void> {
+    const job = (await queue.getJob(id)) as Job | undefined;
+    const waiter = awaited.get(id);
+    if (waiter === undefined) return;
+    if (job === undefined) {
+      if (waiter.withdrawn) return waiter.drop(new Error("the job was taken back"));
+      log.warn({ taskId: id }, "the job is not in the queue any more, putting it there again");
+      return put(waiter.assignment);
+    }
+    takeProgress(waiter, job.progress);
+    if (job.finishedOn !== undefined) waiter.done(answerOf(job, waiter.assignment.task, log));
+  }
+
+  /** One connection for the events of all jobs; it goes on after what was last seen, so that nothing falls between two reads. */
+  async function listen(): Promise<void> {
+    const pause = backoff({ firstMs: 100, maxMs: 2_000, signal: stop.signal });
+    while (!stop.signal.aborted) {
+      const stream = await redis.xrevrange(`${REDIS_PREFIX}:${RUNNER_QUEUE}:events`, "+", "-", "COUNT", 1);
+      const events = new QueueEvents(RUNNER_QUEUE, {
+        connection: redis,
+        prefix: REDIS_PREFIX,
+        autorun: false,
+        lastEventId: stream[0]?.[0] ?? "0-0",
+      });
+      const close = () => void events.close().catch(() => undefined);
+      stop.signal.addEventListener("abort", close, { once: true });
+      events.on("error", (error) => log.debug({ reason: error.message }, "runner queue events"));
+      events.on("progress", ({ jobId, data }) => {
+        const waiter = awaited.get(jobId);
+        if (waiter !== undefined) takeProgress(waiter, data);
+      });
+      for (const end of ["completed", "failed"] as const) {
+        events.on(end, ({ jobId }: { jobId: string }) => {
+          if (awaited.has(jobId)) lookSoon(jobId);
+        });
+      }
+      lookAtAll();
+      await events.run().catch((error: unknown) => log.debug({ reason: (error as Error).message }, "events stopped"));
+      stop.signal.removeEventListener("abort", close);
+      if (stop.signal.aborted) return;
+      await events.close();
+      await pause.wait();
+    }
+  }
+
+  function takeProgress(waiter: Awaited, progress: unknown): void {
+    const read = RunnerProgress.safeParse(progress);
+    const after = waiter.assignment.lastEvent();
+    const fresh = read.success ? read.data.events.filter((event) => event.seq > after) : [];
+    if (fresh.length > 0) waiter.assignment.onEvents(fresh);
+  }
+
+  return {
+    async follow(assignment, signal) {
+      signal.throwIfAborted();
+      const { id } = assignment.task;
+      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+      const abort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort, { once: true });
+      awaited.set(id, { assignment, withdrawn: false, done: resolve, drop: reject });
+      put(assignment)
+        .then(() => look(id))
+        .catch((error: unknown) =>
+          log.warn({ taskId: id, reason: (error as Error).message }, "could not queue a task"),
+        );
+      return await promise.finally(() => {
+        awaited.delete(id);
+        signal.removeEventListener("abort", abort);
+      });
+    },
+
+    async withdraw(id) {
+      const waiter = awaited.get(id);
+      if (waiter !== undefined) waiter.withdrawn = true;
+      const state = await queue.getJobState(id);
+      if (!["waiting", "delayed", "prioritized", "unknown"].includes(state)) return false;
+      if (state !== "unknown" && (await queue.remove(id)) === 0) return false;
+      return true;
+    },
+
+    async release(id) {
+      await queue.remove(id);
+    },
+
+    async tidy(isStored) {
+      const finished = (await queue.getJobs(["completed", "failed"])) as Job[];
+      for (const { id } of finished) if (id !== undefined && !awaited.has(id) && isStored(id)) await queue.remove(id);
+    },
+
+    async ping() {
+      const answer = await Promise.race([redis.ping(), sleep(2_000, undefined, { ref: false })]);
+      if (answer !== "PONG") throw new Error("Redis does not answer");
+    },
+
+    async [Symbol.asyncDispose]() {
+      clearInterval(looking);
+      stop.abort();
+      redis.off("ready", lookAtAll);
+      redis.disconnect();
+      await listening.catch(() => undefined);
+      await queue.close().catch(() => undefined);
+      redis.disconnect();
+    },
+  };
+}
+
+/** The answer in a finished job; a job that failed without one says why in its reason. */
+function answerOf(job: Job, task: VmTask, log: Logger): Answer {
+  const returned = Answer.safeParse(job.returnvalue);
+  if (returned.success && returned.data.taskId === task.id) return returned.data;
+  const reason = typeof job.failedReason === "string" ? job.failedReason : "";
+  const told = Failure.safeParse(readJson(reason));
+  if (told.success) return failedAnswer(task, told.data);
+  log.error({ taskId: task.id, reason }, "the runner finished a task without a readable answer");
+  return failedAnswer(
+    task,
+    failure("internal", "The runner finished this task without a readable answer; its log has the cause."),
+  );
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
