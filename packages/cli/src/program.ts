@@ -1,0 +1,151 @@
+// The commands and their options. What a command does is imported when it is chosen, so that help comes at once.
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { Failure, Gitspace } from "@gitspaces/contracts";
+import { exitCode, exitCodes, sayFailure } from "./exit-code.ts";
+import type { Terminal } from "./terminal.ts";
+
+export type CliContext = { terminal: Terminal; env: NodeJS.ProcessEnv; signal: AbortSignal };
+
+/** What a command gives back when it ended without success yet has something to show beside the failure. */
+export type Ending = { failure: Failure; gitspace?: Gitspace } | void;
+
+/** Runs the command line and gives its exit code: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 timeout. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  const { terminal } = context;
+  // Read before parsing, so that a usage error is an object too.
+  terminal.json = beforeDashes(argv).includes("--json");
+  let code: number = exitCodes.ok;
+  const program = describe(async (work) => {
+    const ending = await work();
+    if (ending === undefined) return;
+    sayFailure(terminal, ending.failure, ending.gitspace === undefined ? {} : { gitspace: ending.gitspace });
+    code = exitCodes.failed;
+  }, context);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitCodes.ok;
+      const message = `${error.message.replace(/^error: /, "")}. See: gitspaces --help`.replace("..", ".");
+      if (error.code === "commander.help") return exitCodes.usage;
+      sayFailure(terminal, { code: "bad_request", message, retry: "never" });
+      return exitCodes.usage;
+    }
+    const { FailureError, failure } = await import("@gitspaces/contracts");
+    const said =
+      error instanceof FailureError ? error.failure : failure("internal", `Unexpected: ${(error as Error).stack}`);
+    sayFailure(terminal, said);
+    return exitCode(said);
+  }
+}
+
+type Run = (work: () => Promise<Ending>) => Promise<void>;
+
+function describe(run: Run, context: CliContext): Command {
+  const program = new Command("gitspaces");
+  program
+    .description("Remote development environments of a self-hosted installation")
+    .option("--json", "write one JSON document to stdout")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text.trimEnd()),
+      writeErr: (text) => context.terminal.err(text.trimEnd()),
+      outputError: () => undefined,
+    })
+    .helpCommand(false)
+    .helpOption("-h, --help", "show this help")
+    .showHelpAfterError(false)
+    .addHelpText("after", footer);
+
+  const command = (usage: string, description: string, parent: Command = program): Command =>
+    parent
+      .command(usage)
+      .description(description)
+      .option("--json", "write one JSON document to stdout")
+      .copyInheritedSettings(program);
+  const wait = (each: Command): Command =>
+    each
+      .option("--wait", "wait until it is done, with its timeline on stderr")
+      .addOption(new Option("--timeout <seconds>", "how long to wait").argParser(seconds).default(900));
+
+  command("login", "sign in; the token is read from stdin")
+    .option("--url <url>", "the control plane's address")
+    .option("--token-file <file>", "read the token from a file")
+    .action((options) => run(async () => (await import("./commands/login.ts")).login(context, options)));
+  wait(command("create <url>", "make a Gitspace of a repository and start it"))
+    .option("-b, --branch <branch>", "a branch other than the default one")
+    .option("-n, --name <name>", "a name other than the repository's")
+    .option("--pool <pool>", "the machine: a pool of the runner")
+    .option("--git-token-file <file>", "a file with a token that may read the repository")
+    .option("--git-user <user>", "the user name that goes with the token")
+    .action((url, options) => run(async () => (await import("./commands/create.ts")).create(context, url, options)));
+  command("list", "list Gitspaces")
+    .alias("ls")
+    .action(() => run(async () => (await import("./commands/list.ts")).list(context)));
+  command("show <id>", "show one Gitspace").action((id) =>
+    run(async () => (await import("./commands/show.ts")).show(context, id)),
+  );
+  wait(command("start <id>", "start a Gitspace")).action((id, options) =>
+    run(async () => (await import("./commands/act.ts")).start(context, id, options)),
+  );
+  wait(command("stop <id>", "stop a Gitspace; its files are kept")).action((id, options) =>
+    run(async () => (await import("./commands/act.ts")).stop(context, id, options)),
+  );
+  wait(command("delete <id>", "delete a Gitspace and its files"))
+    .alias("rm")
+    .option("-y, --yes", "do not ask")
+    .action((id, options) => run(async () => (await import("./commands/delete.ts")).remove(context, id, options)));
+  command("logs <id>", "show what a Gitspace wrote while it started")
+    .option("-f, --follow", "go on as more is written; with --json one document per line")
+    .action((id, options) => run(async () => (await import("./commands/logs.ts")).logs(context, id, options)));
+  command("events <id>", "show what happened to a Gitspace")
+    .option("-f, --follow", "go on as more happens; with --json one document per line")
+    .action((id, options) => run(async () => (await import("./commands/events.ts")).events(context, id, options)));
+  command("open <id>", "print a link that signs in and opens a Gitspace; open it where there is a desktop").action(
+    (id) => run(async () => (await import("./commands/open.ts")).open(context, id)),
+  );
+
+  const token = command("token", "personal tokens");
+  command("create", "make a token; it is shown once", token)
+    .requiredOption("-n, --name <name>", "what it is for")
+    .option("--user <user>", "for somebody else (administrators)")
+    .addOption(new Option("--days <days>", "how long it is good").argParser(days).default(90))
+    .action((options) => run(async () => (await import("./commands/token.ts")).createToken(context, options)));
+  command("list", "list tokens", token).action(() =>
+    run(async () => (await import("./commands/token.ts")).listTokens(context)),
+  );
+  command("revoke <token>", "end a token, by its identifier", token).action((id) =>
+    run(async () => (await import("./commands/token.ts")).revokeToken(context, id)),
+  );
+
+  const user = command("user", "users (administrators)");
+  command("create <user>", "make a user", user)
+    .requiredOption("-n, --name <name>", "the name people see")
+    .requiredOption("--email <email>", "the address commits are made with")
+    .action((id, options) => run(async () => (await import("./commands/user.ts")).createUser(context, id, options)));
+  return program;
+}
+
+const footer = `
+ID is a Gitspace's id, its name, or the beginning of either.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 timeout.
+Signed in by GITSPACES_URL and GITSPACES_TOKEN_FILE, else by login, else at the local installation of bin/up.`;
+
+function seconds(text: string): number {
+  return counted(text, 86_400, "a number of seconds, at most a day");
+}
+
+function days(text: string): number {
+  return counted(text, 365, "a number of days from 1 to 365");
+}
+
+function counted(text: string, most: number, what: string): number {
+  if (/^[1-9][0-9]*$/.test(text) && Number(text) <= most) return Number(text);
+  throw new InvalidArgumentError(`It should be ${what}.`);
+}
+
+function beforeDashes(argv: readonly string[]): readonly string[] {
+  const dashes = argv.indexOf("--");
+  return dashes === -1 ? argv : argv.slice(0, dashes);
+}
