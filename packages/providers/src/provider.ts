@@ -33,7 +33,12 @@ export type ProviderVm = {
   disks: z.infer<typeof DiskId>[];
 };
 
-export type ProviderDisk = { id: z.infer<typeof DiskId>; labels: Labels; attachedTo: InstanceId | null; createdAt: number };
+export type ProviderDisk = {
+  id: z.infer<typeof DiskId>;
+  labels: Labels;
+  attachedTo: InstanceId | null;
+  createdAt: number;
+};
 
 /** `key` names the attempt: a call repeated with the same key has the effect of one. `signal` ends the wait, not the effect. */
 export type Call = { key: string; signal: AbortSignal };
@@ -41,7 +46,10 @@ export type Call = { key: string; signal: AbortSignal };
 /** The id is chosen by the caller and never used twice, so a repeated create never makes a second VM. */
 export type VmRequest = { id: InstanceId; pool: PoolSpec; labels: Labels; metadata: AgentMetadata };
 
-export type Listing<T> = { items: T[]; /** False when a part of the provider did not answer; absence then proves nothing. */ complete: boolean };
+export type Listing<T> = {
+  items: T[] /** False when a part of the provider did not answer; absence then proves nothing. */;
+  complete: boolean;
+};
 
 export type Capabilities = { suspend: boolean; snapshot: boolean; isolated: boolean };
 

@@ -1,0 +1,173 @@
+// Home disks: folders that outlive VMs. Attached, a home stands inside the VM's folder; detached, in `homes`. It is moved by
+// rename, so it is always in exactly one of the two, and nothing here deletes one except `removeDisk`.
+import { constants } from "node:fs";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { DiskId, InstanceId, fail } from "@gitspaces/contracts";
+import { z } from "zod";
+import type { ProviderDisk } from "../../src/provider.ts";
+import { run } from "./command.ts";
+import { isErrno, readIfThere, syncFolder, writeDurably } from "./durable-file.ts";
+import { Labels, type VmFolder } from "./record.ts";
+
+const DiskRecord = z.strictObject({
+  id: DiskId,
+  labels: Labels,
+  createdAt: z.int(),
+  /** Written before the home is moved into the VM, cleared after it was moved back. */
+  attachedTo: InstanceId.nullable(),
+  /** The user every file of it was last given to. */
+  owner: z.int().nullable(),
+});
+export type DiskRecord = z.infer<typeof DiskRecord>;
+
+export type Homes = ReturnType<typeof openHomes>;
+
+/** The homes of a data folder. The caller holds the disk's lock. */
+export function openHomes(dataFolder: string, now: () => number) {
+  const root = join(dataFolder, "homes");
+  const homeOf = (id: string) => join(root, id);
+  const recordOf = (id: string) => join(root, ".records", `${id}.json`);
+
+  async function read(id: string): Promise<DiskRecord | undefined> {
+    const text = await readIfThere(recordOf(id));
+    if (text !== undefined) return DiskRecord.parse(JSON.parse(text));
+    // A home without a record was put there by hand, from a backup perhaps: it is as good as any.
+    const found = await lstat(homeOf(id)).catch(() => undefined);
+    return found?.isDirectory()
+      ? { id, labels: {}, createdAt: Math.floor(found.birthtimeMs), attachedTo: null, owner: null }
+      : undefined;
+  }
+
+  async function write(record: DiskRecord): Promise<DiskRecord> {
+    await mkdir(join(root, ".records"), { recursive: true });
+    await writeDurably(recordOf(record.id), `${JSON.stringify(record, null, 2)}\n`);
+    return record;
+  }
+
+  async function create(id: string, labels: DiskRecord["labels"]): Promise<DiskRecord> {
+    const record = (await read(id)) ?? (await write({ id, labels, createdAt: now(), attachedTo: null, owner: null }));
+    if (record.attachedTo === null) await makeHome(homeOf(id), id);
+    return record;
+  }
+
+  /** Moves the home into the VM's folder, owned by the VM's user. `uid` is nothing on a machine without isolation. */
+  async function moveIn(record: DiskRecord, vm: InstanceId, folder: VmFolder, uid: number | undefined): Promise<void> {
+    let disk = record.attachedTo === vm ? record : await write({ ...record, attachedTo: vm });
+    if (!(await isFolder(homeOf(disk.id)))) {
+      if (await isFolder(folder.home)) return;
+      throw fail("not_found", `The home ${disk.id} is neither in homes nor in the VM ${vm}.`);
+    }
+    await makeHome(homeOf(disk.id), disk.id);
+    if (disk.owner !== (uid ?? null)) {
+      if (uid !== undefined)
+        await run("chown", ["-hR", `${uid}:${uid}`, "--", homeOf(disk.id)], { timeoutMs: 600_000 });
+      disk = await write({ ...disk, owner: uid ?? null });
+    }
+    if (await isFolder(folder.home)) {
+      await rm(folder.blank, { recursive: true, force: true });
+      await rename(folder.home, folder.blank);
+    }
+    await rename(homeOf(disk.id), folder.home);
+    await Promise.all([syncFolder(root), syncFolder(folder.homes)]);
+  }
+
+  /** Moves the home out of the VM's folder. Safe to repeat from any point on. */
+  async function moveOut(id: string, folder: VmFolder): Promise<void> {
+    const record = await read(id);
+    if (!(await isFolder(homeOf(id))) && (await isFolder(folder.home))) {
+      await mkdir(root, { recursive: true });
+      await rename(folder.home, homeOf(id));
+      await Promise.all([syncFolder(root), syncFolder(folder.homes)]);
+    }
+    if (!(await isFolder(folder.home)) && (await isFolder(folder.blank))) await rename(folder.blank, folder.home);
+    if (record !== undefined) await write({ ...record, attachedTo: null });
+  }
+
+  /** Puts aside a home that no record knows of, rather than let it go with the VM around it. */
+  async function rescue(vm: InstanceId, folder: VmFolder): Promise<string | undefined> {
+    const marker = await lstat(join(folder.home, ".gitspaces", "disk")).catch(() => undefined);
+    if (marker === undefined) return undefined;
+    const aside = join(root, ".rescued", `${vm}-${now()}`);
+    await mkdir(join(root, ".rescued"), { recursive: true });
+    await rename(folder.home, aside);
+    return aside;
+  }
+
+  async function remove(id: string): Promise<void> {
+    const removed = join(root, ".removed", `${id}-${now()}`);
+    if (await isFolder(homeOf(id))) {
+      await mkdir(join(root, ".removed"), { recursive: true });
+      await rename(homeOf(id), removed);
+    }
+    await rm(recordOf(id), { force: true });
+    await rm(removed, { recursive: true, force: true });
+  }
+
+  async function list(): Promise<DiskRecord[]> {
+    const recorded = (await names(join(root, ".records")))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => name.slice(0, -5));
+    const ids = new Set([...recorded, ...(await names(root))].filter((id) => DiskId.safeParse(id).success));
+    const records = await Promise.all([...ids].map(read));
+    return records.filter((record) => record !== undefined);
+  }
+
+  async function snapshot(
+    record: DiskRecord,
+    attachedTo: VmFolder | undefined,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const snapshots = join(root, ".snapshots");
+    if (await isFolder(join(snapshots, name))) return;
+    const beside = join(snapshots, `.${name}.new`);
+    await mkdir(snapshots, { recursive: true, mode: 0o700 });
+    await rm(beside, { recursive: true, force: true });
+    const source = (await isFolder(homeOf(record.id))) ? homeOf(record.id) : (attachedTo?.home ?? homeOf(record.id));
+    await run("cp", ["-a", "--reflink=auto", "--", source, beside], { signal, timeoutMs: 3_600_000 });
+    await rename(beside, join(snapshots, name));
+  }
+
+  /** Finishes removals that were cut short. */
+  async function sweep(): Promise<void> {
+    await rm(join(root, ".removed"), { recursive: true, force: true });
+  }
+
+  return { read, write, create, moveIn, moveOut, rescue, remove, list, snapshot, sweep };
+}
+
+export function diskView({ id, labels, attachedTo, createdAt }: DiskRecord): ProviderDisk {
+  return { id, labels, attachedTo, createdAt };
+}
+
+/**
+ * Makes a home what an agent recognises as one: a folder with `.gitspaces/disk` that holds its id. What is inside was written
+ * by a user and is nowhere followed through a link.
+ */
+async function makeHome(home: string, id: string): Promise<void> {
+  const folder = join(home, ".gitspaces");
+  const marker = join(folder, "disk");
+  await mkdir(home, { recursive: true });
+  await chmod(home, 0o700);
+  const found = await lstat(folder).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) await unlink(folder);
+  if (!found?.isDirectory()) await mkdir(folder, { mode: 0o755 });
+  if ((await lstat(marker).catch(() => undefined))?.isSymbolicLink()) await unlink(marker);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  await using file = await open(marker, flags, 0o644);
+  await file.writeFile(id);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+async function names(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
