@@ -1,0 +1,150 @@
+// The five daemons of a local installation as programs: each gets exactly the settings it reads. Pure.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Ports } from "./ports.ts";
+import type { Program } from "./program.ts";
+import type { SecretFiles } from "./secrets.ts";
+
+export type Isolation =
+  | { kind: "namespace"; hostAddress: string; network: string }
+  | { kind: "none"; hostAddress: "127.0.0.1" };
+
+export type Layout = {
+  dataFolder: string;
+  installation: string;
+  ports: Ports;
+  secrets: SecretFiles;
+  isolation: Isolation;
+  /** Host ports that VMs may reach on the enrolment address. */
+  vmHostPorts: number[];
+};
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const ACCOUNT = "local";
+const loopback = (port: number) => `127.0.0.1:${port}`;
+
+export type DaemonName = "control-plane" | "delegate" | "runner" | "gateway";
+export type DaemonProgram = Program & { name: DaemonName; adminPort: number };
+
+/** Each daemon's program, in the order in which they are needed. */
+export function daemonPrograms(layout: Layout): Record<DaemonName, DaemonProgram> {
+  return {
+    "control-plane": controlPlane(layout),
+    delegate: delegate(layout),
+    runner: runner(layout),
+    gateway: gateway(layout),
+  };
+}
+
+function daemon(
+  layout: Layout,
+  name: DaemonName,
+  main: string,
+  adminPort: number,
+  settings: Record<string, string>,
+): DaemonProgram {
+  return {
+    name,
+    command: process.execPath,
+    args: ["--disable-warning=ExperimentalWarning", join(root, main)],
+    adminPort,
+    env: {
+      GITSPACES_DATA_FOLDER: layout.dataFolder,
+      GITSPACES_INSTALLATION: layout.installation,
+      GITSPACES_ADMIN_LISTEN: loopback(adminPort),
+      ...settings,
+    },
+  };
+}
+
+function controlPlane(layout: Layout): DaemonProgram {
+  const { ports, secrets, isolation } = layout;
+  return daemon(layout, "control-plane", "packages/control-plane/src/main.ts", ports.control_plane_admin, {
+    GITSPACES_LISTEN: loopback(ports.control_plane),
+    GITSPACES_PUBLIC_URL: publicUrl(ports),
+    GITSPACES_GITSPACES_URL: gitspacesUrl(ports),
+    GITSPACES_ACCOUNT_ID: ACCOUNT,
+    GITSPACES_DELEGATE_TOKEN_FILE: secrets.delegateToken,
+    GITSPACES_GATEWAY_TOKEN_FILE: secrets.gatewayToken,
+    GITSPACES_ADMIN_TOKEN_FILE: secrets.adminToken,
+    GITSPACES_SIGNING_KEY_FILE: secrets.signingKey,
+    GITSPACES_SECRETS_KEY_FILE: secrets.secretsKey,
+    GITSPACES_SINGLE_USER: String(isolation.kind === "none"),
+  });
+}
+
+function delegate(layout: Layout): DaemonProgram {
+  const { ports, secrets } = layout;
+  return daemon(layout, "delegate", "apps/delegate/src/main.ts", ports.delegate_admin, {
+    GITSPACES_CONTROL_PLANE_URL: `http://${loopback(ports.control_plane)}`,
+    GITSPACES_ACCOUNT_ID: ACCOUNT,
+    GITSPACES_DELEGATE_NAME: "local",
+    GITSPACES_DELEGATE_TOKEN_FILE: secrets.delegateToken,
+    ...redisAs("delegate", layout),
+    GITSPACES_GATEWAY_TASKS_URL: `https://${loopback(ports.gateway_tasks)}`,
+    ...enrolment(layout, secrets.delegateEnrolToken),
+  });
+}
+
+function runner(layout: Layout): DaemonProgram {
+  const { dataFolder, ports, secrets, isolation, vmHostPorts } = layout;
+  return daemon(layout, "runner", "apps/runner/src/main.ts", ports.runner_admin, {
+    ...redisAs("runner", layout),
+    GITSPACES_POOL_FILE: join(dataFolder, "pool.yml"),
+    GITSPACES_PROVIDER: "process",
+    GITSPACES_ISOLATION: isolation.kind,
+    GITSPACES_IMAGES_FOLDER: join(dataFolder, "images"),
+    GITSPACES_ENROL_LISTEN: `${isolation.hostAddress}:${ports.enrolment}`,
+    GITSPACES_ENROL_URL: enrolUrl(layout),
+    ...(isolation.kind === "namespace" ? { GITSPACES_VM_NETWORK: isolation.network } : {}),
+    GITSPACES_VM_HOST_PORTS: vmHostPorts.join(","),
+    GITSPACES_CONTROL_PLANE_KEYS_FILE: secrets.controlPlaneKeys,
+    GITSPACES_DELEGATE_ENROL_TOKEN_FILE: secrets.delegateEnrolToken,
+    GITSPACES_GATEWAY_ENROL_TOKEN_FILE: secrets.gatewayEnrolToken,
+  });
+}
+
+function gateway(layout: Layout): DaemonProgram {
+  const { ports, secrets } = layout;
+  return daemon(layout, "gateway", "apps/gateway/src/main.ts", ports.gateway_admin, {
+    GITSPACES_LISTEN: loopback(ports.gateway),
+    GITSPACES_TASKS_LISTEN: loopback(ports.gateway_tasks),
+    GITSPACES_DOMAIN: "gitspaces.localhost",
+    GITSPACES_PUBLIC_URL: gitspacesUrl(ports),
+    GITSPACES_CONTROL_PLANE_URL: `http://${loopback(ports.control_plane)}`,
+    GITSPACES_CONTROL_PLANE_PUBLIC_URL: publicUrl(ports),
+    GITSPACES_GATEWAY_NAME: "local",
+    GITSPACES_GATEWAY_TOKEN_FILE: secrets.gatewayToken,
+    ...redisAs("gateway", layout),
+    ...enrolment(layout, secrets.gatewayEnrolToken),
+    GITSPACES_SESSION_KEY_FILE: secrets.sessionKey,
+  });
+}
+
+function redisAs(user: "delegate" | "runner" | "gateway", { ports, secrets }: Layout): Record<string, string> {
+  return {
+    GITSPACES_REDIS_URL: `redis://${user}@${loopback(ports.redis)}`,
+    GITSPACES_REDIS_PASSWORD_FILE: secrets.redisPassword[user],
+  };
+}
+
+function enrolment(layout: Layout, tokenFile: string): Record<string, string> {
+  return {
+    GITSPACES_ENROL_URL: enrolUrl(layout),
+    GITSPACES_CA_FINGERPRINT_FILE: join(layout.dataFolder, "ca", "fingerprint"),
+    GITSPACES_ENROL_TOKEN_FILE: tokenFile,
+  };
+}
+
+function enrolUrl({ isolation, ports }: Layout): string {
+  return `https://${isolation.hostAddress}:${ports.enrolment}`;
+}
+
+/** Where people meet the control plane. */
+export function publicUrl(ports: Ports): string {
+  return `http://localhost:${ports.control_plane}`;
+}
+
+function gitspacesUrl(ports: Ports): string {
+  return `http://gitspaces.localhost:${ports.gateway}`;
+}

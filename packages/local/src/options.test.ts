@@ -1,0 +1,33 @@
+import { basename, isAbsolute } from "node:path";
+import { expect, test } from "vitest";
+import { dataFolderFrom, readOptions } from "./options.ts";
+
+test("without arguments: port 7400, the checkout's .data, with the sample, in the foreground", () => {
+  const options = readOptions({}, {}, 1_000);
+  expect(options).toMatchObject({ detach: false, json: false, sample: true, vmHostPorts: [], startedAt: 1_000 });
+  expect(options.ports.control_plane).toBe(7400);
+  expect(basename(options.dataFolder)).toBe(".data");
+});
+
+test("a relative data folder is relative to where the command was typed", () => {
+  expect(isAbsolute(dataFolderFrom("here"))).toBe(true);
+  expect(dataFolderFrom("here")).toBe(`${process.cwd()}/here`);
+});
+
+test("the ports that Gitspaces may reach are read from the environment", () => {
+  expect(readOptions({}, { GITSPACES_VM_HOST_PORTS: "3128, 8080" }, 0).vmHostPorts).toEqual([3128, 8080]);
+});
+
+test.each(["http", "0", "3128;8080", "70000"])("GITSPACES_VM_HOST_PORTS=%s is refused by name", (text) => {
+  expect(() => readOptions({}, { GITSPACES_VM_HOST_PORTS: text }, 0)).toThrow(
+    "GITSPACES_VM_HOST_PORTS should be port numbers",
+  );
+});
+
+test("a port base that is no number is refused by name", () => {
+  expect(() => readOptions({ portBase: "many" }, {}, 0)).toThrow("--port-base should be");
+});
+
+test("the time counts from when the launcher began, installation included", () => {
+  expect(readOptions({}, { GITSPACES_UP_STARTED_AT: "500" }, 1_000).startedAt).toBe(500);
+});

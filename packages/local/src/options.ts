@@ -1,0 +1,48 @@
+// What `up` was asked for, from its arguments and the one variable an administrator may set.
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fail } from "@gitspaces/contracts";
+import { DEFAULT_PORT_BASE, type Ports, portsFrom } from "./ports.ts";
+
+export type UpArguments = { detach?: boolean; json?: boolean; sample?: boolean; data?: string; portBase?: string };
+
+export type UpOptions = {
+  detach: boolean;
+  json: boolean;
+  sample: boolean;
+  dataFolder: string;
+  ports: Ports;
+  /** Ports of this machine that Gitspaces may reach besides ours. */
+  vmHostPorts: number[];
+  /** Milliseconds since the epoch: when the command began, the installation of packages included. */
+  startedAt: number;
+};
+
+/** The data folder of a command: the one it names, or `.data` of this checkout. */
+export function dataFolderFrom(data: string | undefined): string {
+  return data === undefined ? fileURLToPath(new URL("../../../.data", import.meta.url)) : resolve(data);
+}
+
+/** @throws {FailureError} `bad_request` naming the argument or variable that is wrong. */
+export function readOptions(given: UpArguments, env: NodeJS.ProcessEnv, now: number): UpOptions {
+  const base = given.portBase === undefined ? DEFAULT_PORT_BASE : Number(given.portBase);
+  const began = Number(env["GITSPACES_UP_STARTED_AT"]);
+  return {
+    detach: given.detach ?? false,
+    json: given.json ?? false,
+    sample: given.sample ?? true,
+    dataFolder: dataFolderFrom(given.data),
+    ports: portsFrom(base),
+    vmHostPorts: readPorts(env["GITSPACES_VM_HOST_PORTS"] ?? ""),
+    startedAt: Number.isFinite(began) && began > 0 ? began : now,
+  };
+}
+
+function readPorts(text: string): number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  const ports = parts.filter((part) => part !== "").map(Number);
+  if (ports.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535)) return ports;
+  throw fail("bad_request", `GITSPACES_VM_HOST_PORTS should be port numbers, such as 3128,8080, and is "${text}".`, {
+    field: "GITSPACES_VM_HOST_PORTS",
+  });
+}

@@ -1,0 +1,54 @@
+// What Redis is told: keep everything, on loopback, and give each daemon no more than its own keys.
+import { createHash } from "node:crypto";
+import { RUNNER_QUEUE, REDIS_PREFIX, ROUTES_CHANNEL, redisKeys } from "@gitspaces/contracts";
+import type { RedisUser } from "./secrets.ts";
+
+/** The configuration file. Nothing is ever evicted; the append-only file is synced every second. */
+export function redisConfig({ port, folder, aclFile }: { port: number; folder: string; aclFile: string }): string {
+  return [
+    "bind 127.0.0.1",
+    `port ${port}`,
+    "protected-mode yes",
+    "daemonize no",
+    `dir ${quoted(folder)}`,
+    `aclfile ${quoted(aclFile)}`,
+    "appendonly yes",
+    "appendfsync everysec",
+    "maxmemory-policy noeviction",
+    // The append-only file is the whole truth; snapshots beside it would only cost a fork.
+    'save ""',
+    "",
+  ].join("\n");
+}
+
+/** A path as redis.conf reads it: spaces and quotes survive. */
+function quoted(path: string): string {
+  return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+const queueKeys = `${REDIS_PREFIX}:${RUNNER_QUEUE}:*`;
+// INFO counts as dangerous; clients and BullMQ read version and policy from it.
+const ordinary = "+@all -@admin -@dangerous +info";
+
+const rules: Record<RedisUser, string> = {
+  local: "~* &* +@all",
+  runner: `~${REDIS_PREFIX}:* &${REDIS_PREFIX}:* ${ordinary}`,
+  delegate: `~${queueKeys} &${queueKeys} ${ordinary}`,
+  gateway: [
+    `%R~${redisKeys.route("*")}`,
+    `~${redisKeys.code("*")}`,
+    `&${ROUTES_CHANNEL}`,
+    "+@connection +@read +@pubsub +set +setnx +expire +pexpire -@admin -@dangerous +info",
+  ].join(" "),
+};
+
+/** The ACL file. Passwords appear as SHA-256 only; the user without a name is off. */
+export function redisAcl(passwords: Record<RedisUser, string>): string {
+  const lines = Object.entries(rules).map(([user, rule]) => {
+    const digest = createHash("sha256")
+      .update(passwords[user as RedisUser])
+      .digest("hex");
+    return `user ${user} on #${digest} resetchannels ${rule}`;
+  });
+  return ["user default off resetchannels -@all", ...lines, ""].join("\n");
+}

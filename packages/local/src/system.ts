@@ -1,0 +1,152 @@
+// A whole local installation in one place: opened in the order in which its parts need each other, closed in reverse.
+import { mkdirSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import { fail } from "@gitspaces/contracts";
+import { readSecret } from "@gitspaces/daemon";
+import { connectControlPlane } from "./control-plane.ts";
+import { type DaemonProgram, daemonPrograms, type Layout, publicUrl } from "./daemons.ts";
+import { startGitServer } from "./git-server.ts";
+import { openHello } from "./hello.ts";
+import { ensureImage } from "./image.ts";
+import { keepInstallation, keepPoolFile } from "./installation.ts";
+import { openIsolation, powerOffVms } from "./isolation.ts";
+import { clearLeftovers } from "./leftovers.ts";
+import { takeLock } from "./lock.ts";
+import type { UpOptions } from "./options.ts";
+import { checkPorts } from "./ports.ts";
+import { type KeptProgram, keepProgram, type Program } from "./program.ts";
+import { waitUntilReady } from "./readiness.ts";
+import { redisProgram, waitForRedis, waitForWarmVm } from "./redis.ts";
+import type { News, Ready } from "./report.ts";
+import { keepSample } from "./sample.ts";
+import { makeSecrets } from "./secrets.ts";
+import { writeUpFile } from "./up-file.ts";
+
+const READY_DEADLINE_MS = 60_000;
+const WARM_DEADLINE_MS = 30_000;
+const DEFAULT_POOL = "default";
+const HELLO_DEADLINE_MS = 180_000;
+
+export type System = AsyncDisposable & {
+  ready: Ready;
+  uiLink: string;
+};
+
+type Surroundings = { tell: (news: News) => void; signal: AbortSignal; programs: Set<KeptProgram> };
+
+/**
+ * Starts everything and gives it running; what was started before a failure is stopped again.
+ * Every program started is in `programs`, so that a hasty end can kill them.
+ * @throws {FailureError} naming what is wrong and the cure.
+ */
+export async function startSystem(options: UpOptions, { tell, signal, programs }: Surroundings): Promise<System> {
+  const { dataFolder, ports } = options;
+  const line = (text: string) => tell({ news: "line", text });
+  await using opened = new AsyncDisposableStack();
+
+  makeDataFolder(dataFolder);
+  opened.use(takeLock(dataFolder));
+  const leftovers = await clearLeftovers(dataFolder);
+  if (leftovers.length > 0) line(`Ended what an earlier run had left: ${leftovers.join(", ")}.`);
+  await checkPorts(ports);
+
+  const installation = keepInstallation(dataFolder);
+  const secrets = await makeSecrets(dataFolder);
+  keepPoolFile(dataFolder);
+  const hostPorts = [ports.enrolment, ports.sample, ...options.vmHostPorts];
+  const isolation = opened.use(await openIsolation({ dataFolder, hostPorts, tell }));
+  const layout: Layout = {
+    dataFolder,
+    installation,
+    ports,
+    secrets,
+    isolation: isolation.choice,
+    vmHostPorts: hostPorts,
+  };
+
+  const keep = (program: Program) => {
+    const kept = opened.use(keepProgram(program, { dataFolder, say: line }));
+    programs.add(kept);
+    return kept;
+  };
+
+  const redis = keep(redisProgram(dataFolder, ports.redis, secrets));
+  await Promise.all([
+    ensureImage({ imagesFolder: join(dataFolder, "images"), tell, signal }),
+    Promise.race([waitForRedis(ports.redis, secrets, deadline(signal, READY_DEADLINE_MS)), redis.failed]),
+  ]);
+  redis.started();
+
+  opened.defer(() => powerOffVms(dataFolder));
+  const start = async (program: DaemonProgram, kept: KeptProgram) =>
+    await waitUntilReady({ ...program, program: kept, deadlineMs: READY_DEADLINE_MS, signal });
+  const daemons = daemonPrograms(layout);
+  // The order in which they stop, reversed: traffic first, what records everything last.
+  const order = [daemons["control-plane"], daemons.runner, daemons.delegate, daemons.gateway];
+  await Promise.all(order.map((program) => [program, keep(program)] as const).map((pair) => start(...pair)));
+
+  const url = `http://127.0.0.1:${ports.control_plane}`;
+  const controlPlane = connectControlPlane(url, secrets.adminToken, deadline(signal, HELLO_DEADLINE_MS));
+  opened.use(
+    writeUpFile({
+      ui: publicUrl(ports),
+      data: dataFolder,
+      admin_token_file: secrets.adminToken,
+      pid: process.pid,
+      ports,
+      started_at: Date.now(),
+      installation,
+      host_address: isolation.choice.hostAddress,
+    }),
+  );
+
+  if (!(await waitForWarmVm(ports.redis, secrets, { pool: DEFAULT_POOL, deadlineMs: WARM_DEADLINE_MS, signal }))) {
+    line("No VM stands ready yet; the next start makes its own.");
+  }
+  const sample = await openSample();
+  const ready: Ready = {
+    state: "ready",
+    ui: publicUrl(ports),
+    gitspace: sample === undefined ? null : await openHello(controlPlane, sample),
+    took_ms: 0,
+    data: dataFolder,
+    ports,
+  };
+  const uiLink = await controlPlane.signInLink();
+  ready.took_ms = Math.max(0, Math.round(Date.now() - options.startedAt));
+  const everything = opened.move();
+  return { ready, uiLink, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+
+  async function openSample(): Promise<{ url: string; tokenFile: string } | undefined> {
+    if (!options.sample) return undefined;
+    const server = await startGitServer({
+      folder: await keepSample(dataFolder),
+      host: isolation.choice.hostAddress,
+      port: ports.sample,
+      token: readSecret(secrets.sampleToken),
+    });
+    opened.use(server);
+    return { url: server.url("hello"), tokenFile: secrets.sampleToken };
+  }
+}
+
+function makeDataFolder(dataFolder: string): void {
+  if (!isAbsolute(dataFolder)) throw fail("bad_request", "The data folder should be an absolute path.");
+  try {
+    mkdirSync(join(dataFolder, "logs"), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw fail(
+      "denied",
+      `The data folder ${dataFolder} cannot be written (${reason}). Choose one of your own with --data.`,
+      {
+        field: "data",
+        cause,
+      },
+    );
+  }
+}
+
+function deadline(signal: AbortSignal, ms: number): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+}
