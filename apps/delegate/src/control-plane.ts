@@ -47,7 +47,7 @@ export function openControlPlane({ url, accountId, token }: Options) {
     const within = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const response = await open({
       method,
-      url: new URL(`${base}${path}?${new URLSearchParams({ accountId, ...query })}`),
+      url: new URL(`${base}${path}?${new URLSearchParams({ accountId, ...query }).toString()}`),
       agent,
       headers: { Authorization: `Delegate ${await token.current()}`, "Content-Type": "application/json" },
       ...(body === undefined ? {} : { body }),
@@ -59,12 +59,12 @@ export function openControlPlane({ url, accountId, token }: Options) {
     return text;
   }
 
-  /** A refused token may only be old, so a 401 is asked once more with a new one. */
+  /** A refused token may only be old, so the question is asked once more with a new one. */
   async function call(wanted: Call, signal: AbortSignal): Promise<string> {
     try {
       return await once(wanted, signal);
     } catch (error) {
-      if (!refusedWith(error, 401)) throw error;
+      if (!refusedWith(error, 401, 403)) throw error;
       token.renew();
       return await once(wanted, signal);
     }

@@ -38,7 +38,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const token = makeAccountToken(config.accountId, secret, clock);
 
   await using opened = new AsyncDisposableStack();
-  const journal = opened.use(openJournal(config.database ?? join(config.dataFolder, "delegate.db"), clock.now));
+  const journal = opened.use(openJournal(config.database ?? join(config.dataFolder, "delegate.db"), () => clock.now()));
   const controlPlane = opened.use(
     openControlPlane({ url: config.controlPlaneUrl, accountId: config.accountId, token }),
   );
@@ -46,7 +46,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const describe = () => describeDelegate(config, slots.free());
   const registration = opened.use(openRegistration({ controlPlane, journal, describe, log }));
   const courier = opened.use(openCourier({ journal, controlPlane, log }));
-  const outbox = opened.use(openOutbox({ journal, controlPlane, courier, delegateId: () => registration.id(), log }));
+  const outbox = opened.use(openOutbox({ journal, controlPlane, courier, registration, log }));
   opened.defer(() => outbox.flush(FLUSH_MS));
 
   const runner = opened.use(openRunnerQueue(config.redisUrl, password, log));
@@ -56,10 +56,8 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const work = opened.use(openWork({ journal, courier, outbox, slots, placeOf, clock, log }));
 
   const stop = new AbortController();
-  const intake = openIntake({
-    ...{ journal, controlPlane, registration, slots, work, outbox, clock, log },
-    signal: stop.signal,
-  });
+  const { signal: stopping } = stop;
+  const intake = openIntake({ journal, controlPlane, registration, slots, work, outbox, clock, log, signal: stopping });
   for (const held of journal.unanswered()) {
     slots.keep(held.id);
     work.begin(held);

@@ -3,6 +3,7 @@ import { backoff, type Logger } from "@gitspaces/daemon";
 import { type ControlPlane, refusedWith } from "./control-plane.ts";
 import type { Courier } from "./courier.ts";
 import type { Journal, UnsentAnswer } from "./journal.ts";
+import type { Registration } from "./registration.ts";
 
 /** How long an answer lets the events of its task go first. */
 const EVENTS_FIRST_MS = 2_000;
@@ -20,12 +21,11 @@ type Options = {
   journal: Journal;
   controlPlane: ControlPlane;
   courier: Courier;
-  /** The id this delegate has now, if it has one. */
-  delegateId: () => string | undefined;
+  registration: Pick<Registration, "confirmed">;
   log: Logger;
 };
 
-export function openOutbox({ journal, controlPlane, courier, delegateId, log }: Options): Outbox {
+export function openOutbox({ journal, controlPlane, courier, registration, log }: Options): Outbox {
   const stop = new AbortController();
   const onTheirWay = new Map<string, Promise<void>>();
 
@@ -54,15 +54,20 @@ export function openOutbox({ journal, controlPlane, courier, delegateId, log }: 
     onTheirWay.delete(taskId);
   }
 
-  /** Under the id that holds the task; a control plane that forgot that id may know the one we have now. */
+  /**
+   * Under the id that holds the task. A 404 may mean that the control plane does not know the task, or not us: it counts once
+   * it comes while we are known, under the id that holds the task and under the one we have now.
+   */
   async function post(answer: UnsentAnswer): Promise<void> {
-    try {
-      await controlPlane.answer(destination(answer, answer.holder), answer.body, stop.signal);
-    } catch (error) {
-      const present = delegateId();
-      if (!refusedWith(error, 404) || present === undefined || present === answer.holder) throw error;
-      await controlPlane.answer(destination(answer, present), answer.body, stop.signal);
-    }
+    const attempt = (id: string) => controlPlane.answer(destination(answer, id), answer.body, stop.signal);
+    const unless404 = (error: unknown) => {
+      if (!refusedWith(error, 404)) throw error;
+      return true;
+    };
+    if ((await attempt(answer.holder).catch(unless404)) !== true) return;
+    const present = await registration.confirmed(stop.signal);
+    if (present !== answer.holder && (await attempt(present).catch(unless404)) !== true) return;
+    await attempt(answer.holder);
   }
 
   return {

@@ -12,6 +12,8 @@ export type Registration = {
   id(): string | undefined;
   /** Waits for an id. @throws when `signal` aborts. */
   registered(signal: AbortSignal): Promise<string>;
+  /** The id, after the control plane has just now said that it knows it. @throws when it can not be asked. */
+  confirmed(signal: AbortSignal): Promise<string>;
   /** The control plane does not know this id any more. */
   forgotten(id: string): void;
   /** Sends a heartbeat now, because what it says has changed. */
@@ -82,6 +84,17 @@ export function openRegistration({
     wake.resolve();
   }
 
+  async function registered(signal: AbortSignal): Promise<string> {
+    if (id !== undefined) return id;
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason as Error);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", abort, { once: true });
+    return await Promise.race([arrival.promise, aborted.promise]).finally(() =>
+      signal.removeEventListener("abort", abort),
+    );
+  }
+
   async function keep(): Promise<void> {
     for (;;) {
       if (id === undefined) await register();
@@ -96,15 +109,17 @@ export function openRegistration({
 
   return {
     id: () => id,
-    async registered(signal) {
-      if (id !== undefined) return id;
-      const aborted = Promise.withResolvers<never>();
-      const abort = () => aborted.reject(signal.reason as Error);
-      signal.throwIfAborted();
-      signal.addEventListener("abort", abort, { once: true });
-      return await Promise.race([arrival.promise, aborted.promise]).finally(() =>
-        signal.removeEventListener("abort", abort),
-      );
+    registered,
+    async confirmed(signal) {
+      const present = await registered(signal);
+      try {
+        await controlPlane.heartbeat({ ...describe(), delegateId: present }, signal);
+        return present;
+      } catch (error) {
+        if (!refusedWith(error, 401, 404, 410)) throw error;
+        forgotten(present);
+        return await registered(signal);
+      }
     },
     forgotten,
     beat: () => wake.resolve(),

@@ -5,11 +5,12 @@ import type { Courier } from "./courier.ts";
 import type { HeldTask, Journal } from "./journal.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Slots } from "./slots.ts";
-import { answerBody, failedWireAnswer, readTask } from "./task-reading.ts";
+import { answerBody, failedWireAnswer, type ReadTask, readTask } from "./task-reading.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** How long after its terminal answer a task's real outcome is still awaited, to be kept beside it. */
 const LATE_MS = 10 * 60_000;
+const MOST_UNWANTED = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export type Work = {
@@ -33,6 +34,8 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
   const stop = new AbortController();
   const inProgress = new Map<string, { cut(reason: Failure): void }>();
   const running = new Set<Promise<void>>();
+  /** Tasks that were cancelled before their acquire was answered. */
+  const unwanted = new Set<string>();
 
   function track(work: Promise<void>): void {
     running.add(work);
@@ -103,13 +106,14 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
 
   return {
     begin(held, timings = {}) {
-      const reading = readTask(held.wire);
+      const reading: ReadTask = unwanted.delete(held.id) ? { failure: cancelled() } : readTask(held.wire);
       if ("task" in reading) track(run(held, reading.task, timings));
       else track(settle(held, failedWireAnswer(held.wire, reading.failure)));
     },
     cancel(taskId) {
       const task = inProgress.get(taskId);
-      task?.cut(failure("cancelled", "The task was cancelled before it was done."));
+      if (task === undefined && unwanted.size < MOST_UNWANTED) unwanted.add(taskId);
+      task?.cut(cancelled());
       return task !== undefined;
     },
     async [Symbol.asyncDispose]() {
@@ -122,6 +126,10 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
 /** Milliseconds of the machine's monotonic clock, the same for all its processes. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
+
+function cancelled(): Failure {
+  return failure("cancelled", "The task was cancelled before it was done.");
 }
 
 function tooLate(task: Task): Failure {
