@@ -38,9 +38,30 @@ export function openApi(server: Server, signal: AbortSignal) {
     act: (id: string, action: z.infer<typeof GitspaceAction>["action"]) =>
       call(Gitspace, one(id, "/actions"), { body: { action } }),
     removeGitspace: (id: string) => call(z.unknown(), one(id), { method: "DELETE" }),
-    events: (id: string) => call(z.array(GitspaceEvent), one(id, "/events")),
+    /** The newest events, the oldest of them first. */
+    latestEvents: async (id: string) =>
+      (await call(z.array(GitspaceEvent), one(id, "/events"))).toSorted((a, b) => a.id - b.id),
+    /** Every event, the oldest first. */
+    async events(id: string): Promise<GitspaceEvent[]> {
+      const found = new Map<number, GitspaceEvent>();
+      for (let page = 1, more = true; more; page += 1) {
+        const events = await call(z.array(GitspaceEvent), one(id, `/events?page=${page}&limit=100`));
+        more = events.length >= 100 && events.some((event) => !found.has(event.id));
+        for (const event of events) found.set(event.id, event);
+      }
+      return [...found.values()].toSorted((a, b) => a.id - b.id);
+    },
     eventStream: (id: string, listening: Listening) => listen(server, one(id, "/events/stream"), listening),
-    logs: (id: string) => call(z.array(LogLine), one(id, "/logs")),
+    /** Every line of the log behind a position, in order. */
+    async logs(id: string, after = 0): Promise<LogLine[]> {
+      const found: LogLine[] = [];
+      for (let last = after; ; ) {
+        const lines = (await call(z.array(LogLine), one(id, `/logs?after=${last}`))).filter(({ pos }) => pos > last);
+        if (lines.length === 0) return found;
+        found.push(...lines);
+        last = lines.at(-1)?.pos ?? last;
+      }
+    },
     logStream: (id: string, listening: Listening) => listen(server, one(id, "/logs/stream"), listening),
     signInLink: (id: string) => call(SignInLink, "sign-in-links", { body: { gitspace_identifier: id } }),
     user: () => call(User, "user"),

@@ -30,7 +30,7 @@ const made = (name: string, url = repository): string =>
 
 async function until(claim: () => boolean): Promise<void> {
   for (const giveUp = Date.now() + 10_000; !claim(); await new Promise((resolve) => setTimeout(resolve, 5))) {
-    if (Date.now() > giveUp) throw new Error(`not within 10 s: ${claim}`);
+    if (Date.now() > giveUp) throw new Error(`not within 10 s: ${claim.toString()}`);
   }
 }
 
@@ -219,6 +219,15 @@ test("events are the timeline for people and the API's array for programs", asyn
   expect(out).toMatch(/✓ VS Code answers/);
   const array = JSON.parse((await run("events", id, "--json")).out);
   expect(array.map((each: { event: string }) => each.event)).toContain("agent_clone_completed");
+});
+
+test("events and log come whole and in order, however many pages they have", async () => {
+  const id = made("long");
+  for (let n = 1; n <= 230; n += 1) server.take(id, { event: "note", message: `note ${n}`, log: `line ${n}` });
+  const numbers = Array.from({ length: 230 }, (_each, index) => index + 1);
+  const told = JSON.parse((await run("events", id, "--json")).out) as { message: string }[];
+  expect(told.map(({ message }) => message)).toEqual(numbers.map((n) => `note ${n}`));
+  expect((await run("logs", id)).out.trimEnd().split("\n")).toEqual(numbers.map((n) => `line ${n}`));
 });
 
 test("events --follow --json gives one document per line until Ctrl-C, which is a good end", async () => {

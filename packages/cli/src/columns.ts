@@ -21,5 +21,5 @@ export function columns(
 }
 
 function width(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }

@@ -30,13 +30,13 @@ export function openTerminal({ stdin, stdout, stderr, env }: Streams): Terminal 
   const plainly = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
   return {
     json: false,
-    interactive: stdout.isTTY === true && stdin.isTTY === true,
+    interactive: stdout.isTTY && stdin.isTTY,
     stdin,
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
     paint(colour, text, to = "out") {
       const stream = to === "out" ? stdout : stderr;
-      return plainly || stream.isTTY !== true ? text : styleText(colour, text, { validateStream: false });
+      return plainly || !stream.isTTY ? text : styleText(colour, text, { validateStream: false });
     },
   };
 }

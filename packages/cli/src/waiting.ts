@@ -75,7 +75,7 @@ async function ended(
   outcome: Outcome & { settled: true },
   tell: (event: GitspaceEvent) => void,
 ): Promise<Ended> {
-  if (gitspace !== undefined) for (const event of await api.events(id)) tell(event);
+  if (gitspace !== undefined) for (const event of await api.latestEvents(id)) tell(event);
   return { gitspace, ...(outcome.failure === undefined ? {} : { failure: outcome.failure }) };
 }
 

@@ -13,7 +13,7 @@ export async function logs(context: CliContext, reference: string, options: { fo
   const { terminal, signal } = context;
   const api = signedIn(context);
   const { identifier: id } = await findGitspace(api, reference);
-  let told = -1;
+  let told = 0;
   const tell = (line: z.infer<typeof StreamedLine>): void => {
     if (line.pos <= told) return;
     told = line.pos;
@@ -27,7 +27,7 @@ export async function logs(context: CliContext, reference: string, options: { fo
   const onBroken = (reason: Error): void => terminal.err(`connection lost (${plain(reason.message)}), trying again`);
   for await (const item of api.logStream(id, { signal, onBroken })) {
     // The stream may begin at its present end, so each connection reads what went before.
-    if (item.opened) (await api.logs(id)).forEach(tell);
+    if (item.opened) (await api.logs(id, told)).forEach(tell);
     else if (item.event === "log_line_appended") tell(StreamedLine.parse(JSON.parse(item.data)));
   }
 }

@@ -10,5 +10,5 @@ export function signedIn({ env, signal }: CliContext): Api {
 
 /** The id of the latest event of a Gitspace, so that a wait begins behind it; 0 before the first. */
 export async function latestEvent(api: Api, id: string): Promise<number> {
-  return (await api.events(id)).reduce((latest, event) => Math.max(latest, event.id), 0);
+  return (await api.latestEvents(id)).reduce((latest, event) => Math.max(latest, event.id), 0);
 }

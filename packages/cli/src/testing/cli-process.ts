@@ -10,7 +10,7 @@ import { TOKEN } from "./stand-in.ts";
 export const launcher = resolve(import.meta.dirname, "../../../../bin/gitspaces");
 
 export type Ran = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string };
-export type Running = { ended: Promise<Ran>; kill(signal: NodeJS.Signals): void };
+export type Running = { ended: Promise<Ran>; kill: (signal: NodeJS.Signals) => void };
 
 /** A home folder that nothing else uses. */
 export function makeHome() {

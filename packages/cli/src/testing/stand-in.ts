@@ -61,7 +61,7 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
   function take(one: Kept, step: Step): void {
     const id = one.gitspace.identifier;
     if (step.log !== undefined) {
-      const line = { pos: one.logs.length, out: step.log, time: Date.now(), task_id: null };
+      const line = { pos: one.logs.length + 1, out: step.log, time: Date.now(), task_id: null };
       one.logs.push(line);
       announce(id, "logs", "log_line_appended", { pos: line.pos, out: line.out, time: line.time });
     }
@@ -127,7 +127,7 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? "/", url);
+    const { pathname, searchParams } = new URL(request.url ?? "/", url);
     if (!pathname.startsWith("/api/v1/")) return servePage(pathname, response, page);
     const method = request.method ?? "GET";
     const body = method === "POST" ? await json(request).catch(() => undefined) : undefined;
@@ -180,9 +180,16 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
     const one = find(id);
     if (part === "actions") return send(202, act(one, (body as { action: string }).action));
     if (part === "events" && last === "stream") return stream(request, response, "events", id);
-    if (part === "events") return send(200, one.events);
+    if (part === "events") {
+      // Newest page first, as the real one has it.
+      const [number, limit] = [Number(searchParams.get("page") ?? 1), Number(searchParams.get("limit") ?? 100)];
+      return send(200, one.events.toReversed().slice((number - 1) * limit, number * limit));
+    }
     if (part === "logs" && last === "stream") return stream(request, response, "logs", id);
-    if (part === "logs") return send(200, one.logs);
+    if (part === "logs") {
+      const after = Number(searchParams.get("after") ?? 0);
+      return send(200, one.logs.filter(({ pos }) => pos > after).slice(0, 50));
+    }
     if (method === "DELETE") return send(202, act(one, "delete"));
     return send(200, one.gitspace);
   }
