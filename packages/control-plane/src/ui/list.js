@@ -1,0 +1,142 @@
+// Every Gitspace of this person, live, and the form that makes one.
+import { api } from "./api.js";
+import { element } from "./element.js";
+import { listen } from "./live.js";
+import { ago } from "./moment.js";
+import { lastUsed, stateBadge } from "./state.js";
+
+export async function showList({ content, signal, go, signedOut }) {
+  document.title = "Gitspaces";
+  const known = new Map();
+  const rows = element("ul", { class: "list", "aria-label": "Gitspaces" });
+  const away = element("p", { class: "hint", role: "status" });
+
+  function draw() {
+    const gitspaces = [...known.values()].toSorted((a, b) => lastUsed(b) - lastUsed(a));
+    rows.replaceChildren(...(gitspaces.length === 0 ? [empty()] : gitspaces.map(row)));
+  }
+  async function read() {
+    try {
+      const gitspaces = await api.gitspaces();
+      if (signal.aborted) return;
+      known.clear();
+      for (const each of gitspaces) known.set(each.identifier, each);
+      away.textContent = "";
+      draw();
+    } catch (error) {
+      if (error.status === 401) return signedOut();
+      away.textContent = error.message;
+    }
+  }
+
+  content.replaceChildren(createForm(go), element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows));
+  await read();
+  if (signal.aborted) return;
+  listen(api.eventsPath(), {
+    signal,
+    onOpen: read,
+    onBroken: () => (away.textContent = "The connection is lost; trying again…"),
+    handlers: {
+      state: (gitspace) => {
+        known.set(gitspace.identifier, gitspace);
+        draw();
+      },
+      timeline: (event) => {
+        if (event.event !== "gitspace_action_delete_completed") return;
+        known.delete(event.gitspace_identifier);
+        draw();
+      },
+    },
+  });
+  const ticking = setInterval(draw, 60_000);
+  signal.addEventListener("abort", () => clearInterval(ticking));
+}
+
+function row(gitspace) {
+  return element(
+    "li",
+    {},
+    element(
+      "a",
+      { href: `/gitspaces/${gitspace.identifier}`, "data-route": true },
+      element("span", { class: "name" }, gitspace.name, element("small", {}, gitspace.identifier)),
+      stateBadge(gitspace.state),
+      element(
+        "span",
+        { class: "repository" },
+        gitspace.code_repo_url.replace(/^https?:\/\//, ""),
+        element("small", {}, gitspace.branch ?? "default branch"),
+      ),
+      element("span", { class: "used" }, ago(lastUsed(gitspace), Date.now())),
+    ),
+  );
+}
+
+function empty() {
+  return element(
+    "li",
+    { class: "empty" },
+    element("strong", {}, "No Gitspace yet"),
+    "Give the address of a repository above. Its Gitspace is ready in a moment.",
+  );
+}
+
+function createForm(go) {
+  const repository = field("repository", "Repository", {
+    type: "url",
+    required: true,
+    placeholder: "https://…/project.git",
+    inputmode: "url",
+  });
+  const branch = field("branch", "Branch", { placeholder: "default" });
+  const name = field("name", "Name", { placeholder: "the repository's", maxlength: "40" });
+  const problem = element("p", { id: "create-problem", class: "problem", role: "alert" });
+  const submit = element("button", { class: "solid" }, "Create and start");
+  const fields = { code_repo_url: repository, branch, name };
+
+  async function create() {
+    const body = Object.fromEntries(
+      Object.entries(fields)
+        .map(([key, { input }]) => [key, input.value.trim()])
+        .filter(([, value]) => value !== ""),
+    );
+    const { identifier } = await api.create(body);
+    // Made is made: its own page shows why it could not be started, and starts it again.
+    await api.act(identifier, "start").catch(() => undefined);
+    await go(`/gitspaces/${identifier}`);
+  }
+  return element(
+    "form",
+    {
+      class: "card create",
+      "aria-label": "New Gitspace",
+      onsubmit: async (event) => {
+        event.preventDefault();
+        submit.disabled = true;
+        problem.textContent = "";
+        try {
+          await create();
+        } catch (error) {
+          problem.textContent = error.message;
+        } finally {
+          submit.disabled = false;
+        }
+      },
+    },
+    element("h2", {}, "New Gitspace"),
+    element("div", { class: "fields" }, repository.label, branch.label, name.label, submit),
+    problem,
+  );
+}
+
+function field(name, text, properties) {
+  const input = element("input", {
+    name,
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "off",
+    "aria-describedby": "create-problem",
+    ...properties,
+  });
+  return { input, label: element("label", {}, text, input) };
+}
