@@ -50,6 +50,17 @@ const sharedEtc = [
 const ownEtc = ["passwd", "group", "hosts", "hostname", "resolv.conf", "nsswitch.conf"] as const;
 const systemFolders = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] as const;
 
+/** bubblewrap makes the folders above a mount for root alone unless they are there before. */
+const openFolders = [
+  "/etc",
+  "/var",
+  "/var/lib",
+  "/opt",
+  "/opt/gitspaces",
+  "/opt/gitspaces/bin",
+  "/opt/gitspaces/packages",
+] as const;
+
 const inside = {
   home: "/home/dev",
   state: "/var/lib/gitspaces",
@@ -80,7 +91,21 @@ export function isolatedProcess({ id, folder, addresses, image, agent, systemLin
     ...["--ro-bind", "/usr", "/usr"],
     ...systemFolders.flatMap((name) => systemMount(name, systemLink(name))),
     ...["--proc", "/proc", "--dev", "/dev"],
-    ...["--perms", "0755", "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/dev/shm"],
+    ...openFolders.flatMap((path) => ["--perms", "0755", "--dir", path]),
+    ...[
+      "--perms",
+      "0755",
+      "--tmpfs",
+      "/run",
+      "--perms",
+      "0755",
+      "--dir",
+      "/run/gitspaces",
+      "--perms",
+      "1777",
+      "--tmpfs",
+      "/dev/shm",
+    ],
     ...["--bind", folder.temporary, "/tmp", "--bind", folder.temporary, "/var/tmp"],
     ...sharedEtc.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
     ...ownEtc.flatMap((name) => ["--ro-bind", `${folder.etc}/${name}`, `/etc/${name}`]),

@@ -1,0 +1,188 @@
+// VMs and homes outlive whoever made them, and end without a trace when they are told to.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import type { ProviderVm } from "../../src/provider.ts";
+import { call, request } from "../../src/testing/conformance.ts";
+import { installationPrefix } from "./address-plan.ts";
+import { canIsolate } from "./can-isolate.ts";
+import { attempt } from "./command.ts";
+import { powerOff, processProvider, removeNetwork } from "./index.ts";
+import { namespacesAndCables } from "./namespace.ts";
+import { isAlive, processesWithEnvironment } from "./processes.ts";
+import { type VmRecord, readRecord, vmFolder } from "./record.ts";
+import { ask, openBench } from "./testing/bench.ts";
+
+const kinds = canIsolate().ok ? (["none", "namespace"] as const) : (["none"] as const);
+const maker = fileURLToPath(new URL("testing/maker.ts", import.meta.url));
+
+test.each(kinds)("a VM survives kill -9 of the process that made it, and the next one adopts it (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const wanted = request({ "gs-pool": "default" });
+  const child = fork(maker, [], { execPath: process.execPath, execArgv: [] });
+  child.send({ options: { ...bench.options, log: undefined }, wanted });
+  const [made] = (await once(child, "message")) as [ProviderVm];
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+  const adopter = await bench.reopen();
+  expect(await adopter.get(wanted.id, call())).toEqual(made);
+  expect(await ask(made, "hello")).toBe(wanted.id);
+  await adopter.remove(wanted.id, call());
+  await expect(ask(made, "hello")).rejects.toThrow();
+});
+
+test.each(kinds)("a VM whose process died is listed as stopped, and starts again (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const vm = await bench.provider.create(request(), call());
+  await bench.reach(vm);
+  const { process: first } = await recordOf(bench.options.dataFolder, vm.id);
+  process.kill(-first!.pid, "SIGKILL");
+  await expect.poll(async () => (await bench.provider.get(vm.id, call()))?.power).toBe("stopped");
+  await bench.reach(await bench.provider.start(vm.id, call()));
+});
+
+test.each(kinds)("power off ends every process, and homes are found where they were (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const { dataFolder } = bench.options;
+  const vm = await bench.provider.create(request(), call());
+  await bench.provider.createDisk("home-a1b2c3", {}, call());
+  await bench.provider.attachDisk("home-a1b2c3", vm.id, call());
+  await bench.writeHome(vm, "work", "precious");
+  await ask(vm, "run", { command: "setsid sleep 300 >/dev/null 2>&1 &" });
+  const { process: first } = await recordOf(dataFolder, vm.id);
+  await powerOff(dataFolder);
+  await powerOff(dataFolder);
+  expect(isAlive(first)).toBe(false);
+  expect(processesWithEnvironment(`GITSPACES_STATE_FOLDER=${vmFolder(dataFolder, vm.id).state}`)).toEqual([]);
+  expect(await namespacesAndCables(installationPrefix(bench.options.network))).toEqual([]);
+  expect(await bench.provider.get(vm.id, call())).toMatchObject({ power: "stopped", disks: ["home-a1b2c3"] });
+  await bench.provider.remove(vm.id, call());
+  expect(await readFile(join(dataFolder, "homes", "home-a1b2c3", "work"), "utf8")).toBe("precious");
+});
+
+test.each(kinds)("processes that left the VM's session end with the VM (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const vm = await bench.provider.create(request(), call());
+  const mark = `86399.${Date.now() % 1_000_000}`;
+  await ask(vm, "run", { command: `setsid setsid sleep ${mark} >/dev/null 2>&1 &` });
+  await expect.poll(() => running(mark)).toBe(true);
+  await bench.provider.remove(vm.id, call());
+  expect(await running(mark)).toBe(false);
+});
+
+test.each(kinds)("a home is not lost with a VM whose record is lost (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const { dataFolder } = bench.options;
+  const vm = await bench.provider.create(request(), call());
+  await bench.provider.createDisk("home-a1b2c3", {}, call());
+  await bench.provider.attachDisk("home-a1b2c3", vm.id, call());
+  await bench.writeHome(vm, "work", "precious");
+  await powerOff(dataFolder);
+  await rm(vmFolder(dataFolder, vm.id).record);
+  expect(await bench.provider.get(vm.id, call())).toMatchObject({ power: "making", labels: {} });
+  await bench.provider.remove(vm.id, call());
+  expect(await readFile(join(dataFolder, "homes", "home-a1b2c3", "work"), "utf8")).toBe("precious");
+  expect((await bench.provider.listDisks(call())).items).toEqual([expect.objectContaining({ attachedTo: null })]);
+});
+
+test.each(kinds)("a home that no record knows of is put aside when its VM goes (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const { dataFolder } = bench.options;
+  const vm = await bench.provider.create(request(), call());
+  const marker = join(vmFolder(dataFolder, vm.id).home, ".gitspaces");
+  await mkdir(marker);
+  await writeFile(join(marker, "disk"), "home-a1b2c3");
+  await bench.provider.remove(vm.id, call());
+  const [aside] = await readdir(join(dataFolder, "homes", ".rescued"));
+  expect(await readFile(join(dataFolder, "homes", ".rescued", aside!, ".gitspaces", "disk"), "utf8")).toBe(
+    "home-a1b2c3",
+  );
+});
+
+test("a VM folder left half made is listed as making, and can be made whole or removed", async () => {
+  await using bench = disposable(await openBench("none"));
+  const { dataFolder } = bench.options;
+  const [whole, gone] = [request(), request()];
+  for (const { id } of [whole, gone]) await mkdir(join(dataFolder, "vms", id));
+  const listed = (await bench.provider.list(call())).items;
+  expect(listed.map(({ power }) => power)).toEqual(["making", "making"]);
+  await bench.reach(await bench.provider.create(whole, call()));
+  await bench.provider.remove(gone.id, call());
+  expect((await bench.provider.list(call())).items.map(({ id }) => id)).toEqual([whole.id]);
+});
+
+test("a process id that somebody else has now is neither taken for the VM's nor ended", async () => {
+  await using bench = disposable(await openBench("none"));
+  const vm = await bench.provider.create(request(), call());
+  await bench.provider.stop(vm.id, call());
+  const path = vmFolder(bench.options.dataFolder, vm.id).record;
+  const record = JSON.parse(await readFile(path, "utf8")) as VmRecord;
+  await writeFile(path, JSON.stringify({ ...record, power: "running", process: { pid: process.pid, startTime: "1" } }));
+  expect(await bench.provider.get(vm.id, call())).toMatchObject({ power: "stopped" });
+  await bench.provider.remove(vm.id, call());
+});
+
+test("a disk's marker is written into the home and never through a link in it", async () => {
+  await using bench = disposable(await openBench("none"));
+  const { dataFolder } = bench.options;
+  await bench.provider.createDisk("home-a1b2c3", {}, call());
+  const home = join(dataFolder, "homes", "home-a1b2c3");
+  const victim = join(dataFolder, "victim");
+  await mkdir(victim);
+  await rm(join(home, ".gitspaces"), { recursive: true });
+  await attempt("ln", ["-s", victim, join(home, ".gitspaces")]);
+  const vm = await bench.provider.create(request(), call());
+  await bench.provider.attachDisk("home-a1b2c3", vm.id, call());
+  expect(await readdir(victim)).toEqual([]);
+  expect(await bench.readHome(vm, ".gitspaces/disk")).toBe("home-a1b2c3");
+});
+
+if (canIsolate().ok) {
+  test("removing the network leaves no chain, namespace, cable or address", async () => {
+    await using bench = disposable(await openBench("namespace", [7404]));
+    const { network, enrolAddress, dataFolder } = bench.options;
+    await bench.provider.create(request(), call());
+    expect(await traces(network, enrolAddress)).not.toEqual([]);
+    await powerOff(dataFolder);
+    await removeNetwork(network);
+    await removeNetwork(network);
+    expect(await traces(network, enrolAddress)).toEqual([]);
+  });
+
+  test("opening twice leaves each rule once", async () => {
+    await using bench = disposable(await openBench("namespace", [7404]));
+    const before = await traces(bench.options.network, bench.options.enrolAddress);
+    await using _again = await processProvider(bench.options);
+    expect(await traces(bench.options.network, bench.options.enrolAddress)).toEqual(before);
+  });
+}
+
+async function traces(network: string, enrolAddress: string): Promise<string[]> {
+  const listings = await Promise.all([
+    attempt("iptables-save", []),
+    attempt("ip", ["-o", "address"]),
+    attempt("ip", ["netns"]),
+  ]);
+  const words = [installationPrefix(network), installationPrefix(network).toUpperCase(), `${enrolAddress}/32`, network];
+  const lines = listings.flatMap(({ stdout }) => stdout.split("\n"));
+  return lines.filter((line) => !line.startsWith("#") && words.some((word) => line.includes(word)));
+}
+
+async function running(argument: string): Promise<boolean> {
+  const { stdout } = await attempt("ps", ["-e", "-o", "args"]);
+  return stdout.split("\n").some((line) => line.startsWith(`sleep ${argument}`));
+}
+
+async function recordOf(dataFolder: string, id: string): Promise<VmRecord> {
+  const record = await readRecord(dataFolder, id);
+  if (record === undefined) throw new Error(`no record of ${id}`);
+  return record;
+}
+
+function disposable<T extends { close(): Promise<void> }>(bench: T): T & AsyncDisposable {
+  return { ...bench, [Symbol.asyncDispose]: () => bench.close() };
+}
