@@ -34,8 +34,10 @@ type Awaited = {
 
 /** Connects to Redis in the background; until it is there, tasks wait. */
 export function openRunnerQueue(url: string, password: string | undefined, log: Logger): RunnerQueue {
-  const redis = new Redis(url, {
-    ...(password === undefined ? {} : { password }),
+  const place = new URL(url);
+  // The empty password of a URL with a user would win over one given beside the URL.
+  if (password !== undefined) place.password = password;
+  const redis = new Redis(place.href, {
     maxRetriesPerRequest: null,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
   });
