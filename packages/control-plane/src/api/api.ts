@@ -1,0 +1,30 @@
+// The public API: everything under /api/v1, each route behind somebody's identity but those that give one.
+import type { Attempts } from "../attempts.ts";
+import type { App } from "../http.ts";
+import type { Identity } from "../identity.ts";
+import { eventRoutes } from "./event-routes.ts";
+import { gitspaceRoutes } from "./gitspace-routes.ts";
+import type { ApiParts } from "./gitspaces.ts";
+import { peopleRoutes } from "./people-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
+
+/** Registers the public API. */
+export async function publicApi(root: App, parts: ApiParts, identity: Identity, attempts: Attempts): Promise<void> {
+  await root.register(
+    async (scope) => {
+      const app = scope as unknown as App;
+      app.get("/openapi.json", { schema: { hide: true } }, async () => root.swagger());
+      sessionRoutes(app, identity, attempts);
+      await app.register(async (inner) => {
+        inner.addHook("onRequest", async (request) => {
+          request.user = identity.require(request);
+        });
+        const signedIn = inner as unknown as App;
+        gitspaceRoutes(signedIn, parts);
+        eventRoutes(signedIn, parts);
+        peopleRoutes(signedIn, parts);
+      });
+    },
+    { prefix: "/api/v1" },
+  );
+}

@@ -1,0 +1,147 @@
+// What a person does with Gitspaces, as the routes call it. Another user's Gitspace is not there.
+import { randomBytes } from "node:crypto";
+import { fail, makeGitspaceId, type CreateGitspace, type GitspaceId } from "@gitspaces/contracts";
+import type { Clock } from "@gitspaces/daemon";
+import { v7 as uuidv7 } from "uuid";
+import type { z } from "zod";
+import type { Addresses } from "../addresses.ts";
+import { writeAccessDocument } from "../gateways/access-document.ts";
+import { sha256 } from "../hash.ts";
+import type { Deadlines } from "../lifecycle/orders.ts";
+import type { InstanceState } from "../lifecycle/situation.ts";
+import type { GitspaceRow } from "../store/gitspaces.ts";
+import type { Store } from "../store/store.ts";
+import type { TaskRow } from "../store/tasks.ts";
+import type { UserRow } from "../store/users.ts";
+import type { Vault } from "../vault.ts";
+import type { ListQuery } from "./schemas.ts";
+
+export type ApiParts = {
+  store: Store;
+  clock: Clock;
+  deadlines: Deadlines;
+  addresses: Addresses;
+  vault: Vault;
+  defaultPool: string;
+  publicUrl: string;
+  singleUser: boolean;
+  closing: AbortSignal;
+};
+
+/** A Gitspace its user may see: the owner, or an administrator. @throws {FailureError} `not_found`. */
+export function visible({ store }: Pick<ApiParts, "store">, id: GitspaceId, user: UserRow): GitspaceRow {
+  const row = store.gitspaces.get({ id });
+  if (row === undefined || row.deleted !== null || (row.owner !== user.identifier && user.role !== "admin")) {
+    throw fail("not_found", `There is no Gitspace ${id}.`);
+  }
+  return row;
+}
+
+/** Makes a Gitspace that was never started. The same `key` of the same user makes it once. */
+export function create(
+  parts: ApiParts,
+  body: z.output<typeof CreateGitspace>,
+  user: UserRow,
+  key: string | undefined,
+): GitspaceRow {
+  const { store, clock, vault } = parts;
+  const digest = sha256(JSON.stringify(body));
+  const name = body.name ?? repositoryName(body.code_repo_url);
+  const id = makeGitspaceId(name, randomBytes);
+  const token = body.code_repo_token;
+  const at = clock.now();
+  return store.step(() => {
+    const earlier = key === undefined ? undefined : store.creations.get({ user: user.identifier, key });
+    if (earlier !== undefined) {
+      if (earlier.digest !== digest)
+        throw fail("conflict", "This Idempotency-Key was used for another request.", { retry: "never" });
+      return visible(parts, earlier.gitspace, user);
+    }
+    store.gitspaces.add({
+      id,
+      name,
+      owner: user.identifier,
+      repository: body.code_repo_url,
+      branch: body.branch ?? null,
+      devcontainer_path: body.devcontainer_path ?? null,
+      ide: body.ide,
+      pool: body.resource_identifier ?? parts.defaultPool,
+      secret: token === undefined ? null : vault.seal(token, id),
+      secret_user: body.code_repo_user ?? null,
+      at,
+    });
+    if (key !== undefined) store.creations.add({ user: user.identifier, key, digest, gitspace: id, at });
+    writeAccessDocument(store, id);
+    return visible(parts, id, user);
+  });
+}
+
+function repositoryName(url: string): string {
+  const last = new URL(url).pathname.split("/").findLast((part) => part !== "") ?? "";
+  const name = last.replace(/\.git$/, "").slice(0, 40);
+  return name === "" ? "gitspace" : name;
+}
+
+const stateFilters: Record<string, readonly (InstanceState | null)[]> = {
+  running: ["running"],
+  error: ["error", "unknown"],
+  stopped: ["stopped", "cleaned", "deleted", "uninitialized", null],
+};
+
+/** One page of a user's Gitspaces, and how many there are with and without the filters. Only administrators see everybody's. */
+export function list({ store }: ApiParts, query: ListQuery, user: UserRow) {
+  const owner = query.gitspace_owner === "all" && user.role === "admin" ? null : user.identifier;
+  const named = store.gitspaces.list({ owner, query: query.query.toLowerCase(), sort: query.sort });
+  const wanted = [...(query.gitspace_states ?? []), ...(query["gitspace_states[]"] ?? [])];
+  const states = new Set(wanted.flatMap((name) => stateFilters[name] ?? []));
+  const fitting = wanted.length === 0 ? named : named.filter((row) => states.has(row.state));
+  const ordered = query.order === "asc" ? fitting.toReversed() : fitting;
+  const from = (query.page - 1) * query.limit;
+  const withoutFilter = query.query === "" ? named : store.gitspaces.list({ owner, query: "", sort: query.sort });
+  return { rows: ordered.slice(from, from + query.limit), total: fitting.length, totalNoFilter: withoutFilter.length };
+}
+
+/** Asks a running Gitspace's agent how it is; gives the task's id. @throws {FailureError} `conflict` when it does not run. */
+export function askStatus({ store, clock, deadlines }: ApiParts, row: GitspaceRow): string {
+  const instance = row.instance === null ? undefined : store.instances.get({ id: row.instance });
+  if (instance?.state !== "running") {
+    throw fail("conflict", `Only a running Gitspace can be asked; this one is ${instance?.state ?? "uninitialized"}.`);
+  }
+  const id = uuidv7();
+  const at = clock.now();
+  store.step(() => {
+    const deadline = at + deadlines.statusMs;
+    const { generation } = row;
+    store.tasks.add({
+      id,
+      type: "gitspace.status",
+      gitspace: row.id,
+      instance: instance.id,
+      generation,
+      data: "{}",
+      deadline,
+      at,
+    });
+    store.bells.touch("tasks");
+  });
+  return id;
+}
+
+/** The task once it is answered, or as it is after `waitMs`. @throws {FailureError} `not_found`. */
+export async function taskAfter(
+  { store, clock }: ApiParts,
+  row: GitspaceRow,
+  id: string,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<TaskRow> {
+  const until = clock.now() + waitMs;
+  for (;;) {
+    const seen = store.bells.answers.count;
+    const task = store.tasks.get({ id });
+    if (task?.gitspace !== row.id) throw fail("not_found", "There is no such task of this Gitspace.");
+    const leftMs = until - clock.now();
+    if (task.state === "answered" || leftMs <= 0 || signal.aborted) return task;
+    await store.bells.answers.next(seen, leftMs, signal);
+  }
+}

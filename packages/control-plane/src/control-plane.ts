@@ -1,0 +1,117 @@
+// Wires the control plane: opened in order, closed in reverse.
+import type { AddressInfo } from "node:net";
+import { createLog, type Clock, type Logger, readSecret, startAdmin, systemClock } from "@gitspaces/daemon";
+import { Addresses } from "./addresses.ts";
+import { publicApi } from "./api/api.ts";
+import type { ApiParts } from "./api/gitspaces.ts";
+import { openApi } from "./api/openapi.ts";
+import { Attempts } from "./attempts.ts";
+import { type Config, databasePath } from "./config.ts";
+import { delegateRoutes } from "./delegates/delegate-routes.ts";
+import { delegateKey } from "./delegates/delegate-token.ts";
+import { Offers } from "./delegates/offers.ts";
+import { Presence } from "./delegates/presence.ts";
+import { gatewayRoutes } from "./gateways/gateway-routes.ts";
+import { makeHttp } from "./http.ts";
+import { Identity } from "./identity.ts";
+import { openSigningKey } from "./keys.ts";
+import { startSweeper } from "./lifecycle/sweeper.ts";
+import { page } from "./page.ts";
+import { bootstrapAdmin } from "./people.ts";
+import { signIn } from "./sign-in.ts";
+import { openStore } from "./store/store.ts";
+import { openVault } from "./vault.ts";
+
+export type ControlPlane = { url: string; adminUrl: string } & AsyncDisposable;
+
+type Options = { log?: Logger; clock?: Clock; lookEveryMs?: number };
+
+/** Starts a control plane. @throws {FailureError} when a secret is missing or unreadable, with the file and the cure. */
+export async function startControlPlane(config: Config, options: Options = {}): Promise<ControlPlane> {
+  const { log = createLog("control-plane", config.logLevel), clock = systemClock } = options;
+  const { publicUrl } = config;
+  const signing = await openSigningKey(readSecret(config.signingKeyFile));
+  const vault = openVault(readSecret(config.secretsKeyFile));
+  const key = delegateKey(readSecret(config.delegateTokenFile));
+  const token = readSecret(config.gatewayTokenFile);
+  const adminToken = readSecret(config.adminTokenFile);
+
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(openStore(databasePath(config)));
+  bootstrapAdmin(store, clock, adminToken);
+  const closing = new AbortController();
+  const deadlines = {
+    provisionMs: config.provisionDeadlineMs,
+    startMs: config.startDeadlineMs,
+    stopMs: config.stopDeadlineMs,
+    destroyMs: config.destroyDeadlineMs,
+    statusMs: config.statusDeadlineMs,
+  };
+  const presence = new Presence(clock);
+  const offers = new Offers(store, presence, clock, config.delegateSelectors);
+  const identity = new Identity(store, clock, publicUrl);
+  const attempts = new Attempts(clock);
+  const addresses = new Addresses(config.gitspacesUrl);
+  const { defaultPool, singleUser, accountId } = config;
+  const parts: ApiParts = {
+    store,
+    clock,
+    deadlines,
+    addresses,
+    vault,
+    defaultPool,
+    publicUrl,
+    singleUser,
+    closing: closing.signal,
+  };
+
+  const app = await makeHttp({ log, publicUrl });
+  opened.defer(async () => {
+    closing.abort();
+    await app.close();
+  });
+  await openApi(app, publicUrl);
+  await publicApi(app, parts, identity, attempts);
+  await delegateRoutes(app, {
+    store,
+    clock,
+    deadlines,
+    presence,
+    offers,
+    vault,
+    signing,
+    key,
+    accountId,
+    closing: closing.signal,
+  });
+  await gatewayRoutes(app, { store, clock, signing, token, closing: closing.signal });
+  await signIn(app, { store, clock, identity, attempts, addresses, signing, publicUrl });
+  app.get("/.well-known/jwks.json", { schema: { hide: true } }, async () => signing.publicKeys);
+  await page(app);
+  await app.listen({ host: config.listen.host, port: config.listen.port });
+  const bound = app.server.address() as AddressInfo;
+
+  opened.use(startSweeper({ store, clock, deadlines, presence, log, ...lookEvery(options) }));
+  const admin = opened.use(
+    await startAdmin({
+      listen: config.adminListen,
+      log,
+      name: "control-plane",
+      checks: { database: () => store.check() },
+    }),
+  );
+  const running = opened.move();
+  return {
+    url: `http://${host(bound.address)}:${bound.port}`,
+    adminUrl: `http://${host(admin.address.host)}:${admin.address.port}`,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function lookEvery({ lookEveryMs }: Options): { lookEveryMs?: number } {
+  return lookEveryMs === undefined ? {} : { lookEveryMs };
+}
+
+function host(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}

@@ -1,0 +1,94 @@
+// Time as a trigger: deadlines, repeats that are due, holders that are gone, and a look at what should be running.
+import type { Logger } from "@gitspaces/daemon";
+import { v7 as uuidv7 } from "uuid";
+import type { Presence } from "../delegates/presence.ts";
+import { apply, type Collaborators } from "./act.ts";
+import { settleTimeout } from "./settle.ts";
+
+const LOOK_EVERY_MS = 60_000;
+const KEEP_STATUS_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+type Options = Collaborators & { presence: Presence; log: Logger; lookEveryMs?: number };
+
+/** Starts sweeping; it ends when disposed. */
+export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...with_ }: Options): AsyncDisposable {
+  const { store, clock } = with_;
+  const over = new AbortController();
+  let nextLook = clock.now();
+
+  async function loop(): Promise<void> {
+    while (!over.signal.aborted) {
+      const seen = store.bells.tasks.count;
+      try {
+        const now = clock.now();
+        if (now >= nextLook) {
+          nextLook = now + lookEveryMs;
+          lookAtRunning(with_);
+        }
+        sweep(with_, presence);
+      } catch (err) {
+        log.error({ err }, "sweeping failed");
+      }
+      const waitMs = Math.max(10, Math.min(nextLook, nextDue(with_, presence)) - clock.now());
+      await store.bells.tasks.next(seen, Math.min(waitMs, LOOK_EVERY_MS), over.signal);
+    }
+  }
+
+  const ended = loop();
+  return {
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await ended;
+    },
+  };
+}
+
+/** Does everything that is due now, one step for each. */
+export function sweep(with_: Collaborators, presence: Presence): void {
+  const { store, clock } = with_;
+  for (const task of store.tasks.overdue({ at: clock.now() })) store.step(() => settleTimeout(with_, task));
+  for (const { id } of store.gitspaces.toRetry({ at: clock.now() }))
+    store.step(() => apply(with_, id, { on: "retry" }));
+  for (const task of store.tasks.acquired()) {
+    if (task.holder === null || !presence.isLost(task.holder)) continue;
+    store.step(() => {
+      store.tasks.offerAgain({ id: task.id, refused: task.refused });
+      store.bells.touch("tasks");
+    });
+  }
+}
+
+function nextDue({ store }: Collaborators, presence: Presence): number {
+  const dues = [store.tasks.nextDeadline()?.at, store.gitspaces.nextRetry()?.at];
+  const lapses = store.tasks.acquired().map((task) => presence.lapse(task.holder ?? ""));
+  return Math.min(...dues.filter((at) => typeof at === "number"), ...lapses, Number.MAX_SAFE_INTEGER);
+}
+
+/** Asks for the VM of everything that runs, so that a Gitspace whose machine was restarted is not shown as running for ever. */
+function lookAtRunning({ store, clock, deadlines }: Collaborators): void {
+  const at = clock.now();
+  store.step(() => {
+    for (const { id } of store.gitspaces.running()) {
+      const gitspace = store.gitspaces.get({ id });
+      if (gitspace === undefined) continue;
+      const { instance, generation } = gitspace;
+      const deadline = at + deadlines.statusMs;
+      store.tasks.add({
+        id: uuidv7(),
+        type: "vm.status",
+        gitspace: id,
+        instance,
+        generation,
+        data: "{}",
+        deadline,
+        at,
+      });
+      store.bells.touch("tasks");
+    }
+    store.sessions.removeExpired({ at });
+    store.links.removeExpired({ at });
+    store.tasks.forget({ before: at - KEEP_STATUS_MS });
+    store.creations.removeBefore({ before: at - DAY_MS });
+  });
+}

@@ -1,0 +1,44 @@
+// The stream every gateway follows: the newest access document of each Gitspace and all revocations, in one order of versions.
+import type { DatabaseSync } from "node:sqlite";
+import { all, one, run } from "./query.ts";
+
+export type AccessRow = { version: number; kind: "access" | "revocation"; gitspace: string | null; body: string };
+
+export function openAccess(db: DatabaseSync) {
+  const forget = run(db, "DELETE FROM access WHERE gitspace = :gitspace");
+  const reserve = one<{ version: number }>(
+    db,
+    "INSERT INTO access (kind, gitspace, body) VALUES (:kind, :gitspace, '') RETURNING version",
+  );
+  const fill = run(db, "UPDATE access SET body = :body WHERE version = :version");
+  return {
+    /** Puts what `body` makes of its version at the end of the stream; an older document of the same Gitspace leaves it. */
+    append(kind: AccessRow["kind"], gitspace: string | null, body: (version: number) => unknown): number {
+      if (gitspace !== null) forget({ gitspace });
+      const { version } = reserve({ kind, gitspace }) as { version: number };
+      fill({ version, body: JSON.stringify(body(version)) });
+      return version;
+    },
+    after: all<AccessRow>(db, "SELECT * FROM access WHERE version > :version ORDER BY version LIMIT 500"),
+    ofGitspace: one<AccessRow>(db, "SELECT * FROM access WHERE gitspace = :gitspace"),
+  };
+}
+
+export function openGateways(db: DatabaseSync) {
+  return {
+    health: run(
+      db,
+      `INSERT INTO gateways VALUES (:name, :version, :healthy, :at)
+       ON CONFLICT (name) DO UPDATE SET version = excluded.version, healthy = excluded.healthy, at = excluded.at`,
+    ),
+    list: all<{ name: string; version: string; healthy: number; at: number }>(
+      db,
+      "SELECT * FROM gateways ORDER BY name",
+    ),
+    wake: run(
+      db,
+      "INSERT INTO wakes VALUES (:gitspace, :user, :at) ON CONFLICT (gitspace, user) DO UPDATE SET at = excluded.at",
+    ),
+    wakes: all<{ gitspace: string; user: string; at: number }>(db, "SELECT * FROM wakes ORDER BY at"),
+  };
+}

@@ -1,0 +1,53 @@
+// All tables of the control plane behind their nouns, and the one way to write to several of them: a step.
+import { openDatabase, transaction } from "@gitspaces/daemon/sqlite";
+import { Bells } from "../bells.ts";
+import { openAccess, openGateways } from "./access.ts";
+import { openCreations } from "./creations.ts";
+import { openDelegates } from "./delegates.ts";
+import { openEvents, openLogs } from "./events.ts";
+import { openActions, openGitspaces, openInstances } from "./gitspaces.ts";
+import { migrations } from "./schema.ts";
+import { openTasks } from "./tasks.ts";
+import { openLinks, openSessions, openTokens, openUsers } from "./users.ts";
+
+export type Store = ReturnType<typeof openStore>;
+
+/** Opens the database at `path`, or makes it. */
+export function openStore(path: string) {
+  const db = openDatabase(path, migrations);
+  const bells = new Bells();
+  return {
+    bells,
+    users: openUsers(db),
+    tokens: openTokens(db),
+    sessions: openSessions(db),
+    links: openLinks(db),
+    gitspaces: openGitspaces(db),
+    instances: openInstances(db),
+    actions: openActions(db),
+    tasks: openTasks(db),
+    events: openEvents(db),
+    logs: openLogs(db),
+    delegates: openDelegates(db),
+    access: openAccess(db),
+    gateways: openGateways(db),
+    creations: openCreations(db),
+    /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. */
+    step<T>(work: () => T): T {
+      try {
+        const result = transaction(db, work);
+        bells.ringTouched();
+        return result;
+      } finally {
+        bells.forgetTouched();
+      }
+    },
+    /** Throws when the database does not answer. */
+    check(): void {
+      db.prepare("SELECT 1").get();
+    },
+    [Symbol.dispose](): void {
+      db.close();
+    },
+  };
+}
