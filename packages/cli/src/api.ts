@@ -29,28 +29,36 @@ export function openApi(server: Server, signal: AbortSignal) {
       retry: "never",
     });
   }
+  /** What is on all pages, each once: pages shift while new things come. */
+  async function pages<S extends z.ZodType>(
+    schema: S,
+    path: string,
+    key: (each: z.infer<S>) => unknown,
+  ): Promise<z.infer<S>[]> {
+    const found = new Map<unknown, z.infer<S>>();
+    for (let page = 1, more = true; more; page += 1) {
+      const read = await call(z.array(schema), `${path}?page=${page}&limit=100`);
+      more = read.length >= 100 && read.some((each) => !found.has(key(each)));
+      for (const each of read) found.set(key(each), each);
+    }
+    return [...found.values()];
+  }
   const one = (id: string, rest = ""): string => `gitspaces/${encodeURIComponent(id)}${rest}`;
   return {
     server,
     createGitspace: (body: CreateGitspace) => call(Gitspace, "gitspaces", { body }),
-    gitspaces: () => call(z.array(Gitspace), "gitspaces"),
+    /** Every Gitspace of this person, however many pages they fill. */
+    gitspaces: () => pages(Gitspace, "gitspaces", ({ identifier }) => identifier),
     gitspace: (id: string) => call(Gitspace, one(id)),
     act: (id: string, action: z.infer<typeof GitspaceAction>["action"]) =>
       call(Gitspace, one(id, "/actions"), { body: { action } }),
     removeGitspace: (id: string) => call(z.unknown(), one(id), { method: "DELETE" }),
     /** The newest events, the oldest of them first. */
     latestEvents: async (id: string) =>
-      (await call(z.array(GitspaceEvent), one(id, "/events"))).toSorted((a, b) => a.id - b.id),
+      (await call(z.array(GitspaceEvent), one(id, "/events?limit=100"))).toSorted((a, b) => a.id - b.id),
     /** Every event, the oldest first. */
-    async events(id: string): Promise<GitspaceEvent[]> {
-      const found = new Map<number, GitspaceEvent>();
-      for (let page = 1, more = true; more; page += 1) {
-        const events = await call(z.array(GitspaceEvent), one(id, `/events?page=${page}&limit=100`));
-        more = events.length >= 100 && events.some((event) => !found.has(event.id));
-        for (const event of events) found.set(event.id, event);
-      }
-      return [...found.values()].toSorted((a, b) => a.id - b.id);
-    },
+    events: async (id: string) =>
+      (await pages(GitspaceEvent, one(id, "/events"), (event) => event.id)).toSorted((a, b) => a.id - b.id),
     eventStream: (id: string, listening: Listening) => listen(server, one(id, "/events/stream"), listening),
     /** Every line of the log behind a position, in order. */
     async logs(id: string, after = 0): Promise<LogLine[]> {

@@ -40,6 +40,7 @@ export async function waitFor(api: Api, terminal: Terminal, waiting: Waiting): P
     for await (const item of stream) {
       if (item.opened) gitspace = await present(api, id);
       else if (item.event === "state") gitspace = Gitspace.parse(JSON.parse(item.data));
+      else if (item.event === "deleted") gitspace = undefined;
       else if (item.event === "timeline") {
         const event = GitspaceEvent.parse(JSON.parse(item.data));
         tell(event);

@@ -63,7 +63,7 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
     if (step.log !== undefined) {
       const line = { pos: one.logs.length + 1, out: step.log, time: Date.now(), task_id: null };
       one.logs.push(line);
-      announce(id, "logs", "log_line_appended", { pos: line.pos, out: line.out, time: line.time });
+      announce(id, "logs", "log_line_appended", { pos: line.pos, out: line.out, time: line.time }, line.pos);
     }
     if (step.event !== undefined) {
       sequence += 1;
@@ -82,7 +82,11 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
       if (step.state !== undefined) setState(one, step.state, step.fails);
       announce(id, "events", "timeline", event, sequence);
     } else if (step.state !== undefined) setState(one, step.state, step.fails);
-    if (step.removes === true) kept.delete(id);
+    if (step.removes === true) {
+      kept.delete(id);
+      announce(id, "events", "deleted", { identifier: id });
+      for (const each of listeners) if (each.id === id) each.response.end();
+    }
   }
   function play(one: Kept, steps: readonly Step[]): void {
     const [step, ...rest] = steps;
@@ -118,9 +122,13 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
     const listener = { id, kind, response };
     listeners.add(listener);
     response.on("close", () => listeners.delete(listener));
-    const after = Number(request.headers["last-event-id"] ?? Number.POSITIVE_INFINITY);
+    const query = new URL(request.url ?? "/", url).searchParams.get("after");
+    const after = Number(request.headers["last-event-id"] ?? query ?? (id === undefined ? sequence : 0));
     const all = [...kept.values()].filter((each) => id === undefined || each.gitspace.identifier === id);
-    if (kind === "events") {
+    if (kind === "logs") {
+      for (const { pos, out, time } of kept.get(id ?? "")?.logs ?? [])
+        if (pos > after) tell(listener, "log_line_appended", { pos, out, time }, pos);
+    } else {
       for (const one of all)
         for (const event of one.events) if (event.id > after) tell(listener, "timeline", event, event.id);
     }
@@ -178,7 +186,7 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
         [...kept.values()].map(({ gitspace }) => gitspace),
       );
     const one = find(id);
-    if (part === "actions") return send(202, act(one, (body as { action: string }).action));
+    if (part === "actions") return send(200, act(one, (body as { action: string }).action));
     if (part === "events" && last === "stream") return stream(request, response, "events", id);
     if (part === "events") {
       // Newest page first, as the real one has it.
@@ -190,7 +198,10 @@ export async function startStandIn({ stepMs = 5, page, port = 0 }: StandInOption
       const after = Number(searchParams.get("after") ?? 0);
       return send(200, one.logs.filter(({ pos }) => pos > after).slice(0, 50));
     }
-    if (method === "DELETE") return send(202, act(one, "delete"));
+    if (method === "DELETE") {
+      act(one, "delete");
+      return send(204);
+    }
     return send(200, one.gitspace);
   }
 

@@ -47,13 +47,23 @@ export const api = {
   signIn: (token) => call("POST", "session", { token }),
   signOut: () => call("DELETE", "session"),
   user: () => call("GET", "user"),
-  gitspaces: () => call("GET", "gitspaces"),
+  /** Every Gitspace of this person, however many pages they fill. */
+  async gitspaces() {
+    const found = new Map();
+    for (let page = 1, more = true; more; page += 1) {
+      const gitspaces = await call("GET", `gitspaces?page=${page}&limit=100`);
+      more = gitspaces.length >= 100 && gitspaces.some(({ identifier }) => !found.has(identifier));
+      for (const each of gitspaces) found.set(each.identifier, each);
+    }
+    return [...found.values()];
+  },
   gitspace: (id) => call("GET", one(id)),
   create: (body) => call("POST", "gitspaces", body),
   act: (id, action) => call("POST", `${one(id)}/actions`, { action }),
   remove: (id) => call("DELETE", one(id)),
   events: (id, page) => call("GET", `${one(id)}/events?page=${page}&limit=100`),
   logs: (id, after) => call("GET", `${one(id)}/logs?after=${after}`),
-  eventsPath: (id) => `/api/v1/${id === undefined ? "" : `${one(id)}/`}events/stream`,
-  logsPath: (id) => `/api/v1/${one(id)}/logs/stream`,
+  allEventsPath: () => "/api/v1/events/stream",
+  eventsPath: (id, after) => `/api/v1/${one(id)}/events/stream?after=${after}`,
+  logsPath: (id, after) => `/api/v1/${one(id)}/logs/stream?after=${after}`,
 };

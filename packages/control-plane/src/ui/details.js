@@ -66,19 +66,17 @@ export async function showDetails(view, id) {
   );
   await read();
   if (signal.aborted || gitspace === undefined) return;
-  listen(api.eventsPath(id), {
+  listen(() => api.eventsPath(id, timeline.last()), {
     signal,
     onOpen: read,
     onBroken,
     handlers: {
       state: draw,
-      timeline: (event) => {
-        timeline.add([event]);
-        if (event.event === "gitspace_action_delete_completed") void view.go("/", { replace: true });
-      },
+      timeline: (event) => timeline.add([event]),
+      deleted: () => void view.go("/", { replace: true }),
     },
   });
-  listen(api.logsPath(id), {
+  listen(() => api.logsPath(id, log.last()), {
     signal,
     onOpen: () => void log.read().catch(() => undefined),
     onBroken: () => undefined,

@@ -8,7 +8,7 @@ import { lastUsed, stateBadge } from "./state.js";
 export function heading(view, gitspace) {
   const { identifier: id, state } = gitspace;
   const can = {
-    start: state === "stopped" || state === "uninitialized" || state === "error",
+    start: state === "stopped" || state === "uninitialized",
     stop: state === "running",
     remove: state !== "cleaning",
   };
@@ -20,10 +20,7 @@ export function heading(view, gitspace) {
       "div",
       { class: "row" },
       state === "running" && outsideLink(gitspace.url, "Open", { class: "button solid" }),
-      can.start &&
-        button(state === "error" ? "Try again" : "Start", { class: "solid" }, () =>
-          attempt(() => api.act(id, "start")),
-        ),
+      can.start && button("Start", { class: "solid" }, () => attempt(() => api.act(id, "start"))),
       can.stop && button("Stop", {}, () => attempt(() => api.act(id, "stop"))),
       can.remove && button("Delete", { class: "danger" }, () => remove(view, gitspace)),
     ),

@@ -32,7 +32,7 @@ export async function showList({ content, signal, go, signedOut }) {
   content.replaceChildren(createForm(go), element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows));
   await read();
   if (signal.aborted) return;
-  listen(api.eventsPath(), {
+  listen(api.allEventsPath, {
     signal,
     onOpen: read,
     onBroken: () => (away.textContent = "The connection is lost; trying again…"),
@@ -41,9 +41,8 @@ export async function showList({ content, signal, go, signedOut }) {
         known.set(gitspace.identifier, gitspace);
         draw();
       },
-      timeline: (event) => {
-        if (event.event !== "gitspace_action_delete_completed") return;
-        known.delete(event.gitspace_identifier);
+      deleted: ({ identifier }) => {
+        known.delete(identifier);
         draw();
       },
     },

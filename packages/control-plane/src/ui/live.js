@@ -1,7 +1,7 @@
 // Event streams that stay: opened again after every break, closed while nobody looks, because a browser has six connections to a host.
 
 /**
- * Listens to a stream until the signal aborts. `onOpen` is called with each connection: whatever carries no id is to be read anew.
+ * Listens to the stream at `path()` until the signal aborts. `onOpen` is called with each connection: whatever carries no id is to be read anew.
  * `onBroken` is told when a connection is lost.
  */
 export function listen(path, { signal, onOpen, onBroken, handlers }) {
@@ -11,7 +11,7 @@ export function listen(path, { signal, onOpen, onBroken, handlers }) {
 
   function open() {
     if (source !== undefined || document.hidden || signal.aborted) return;
-    source = new EventSource(path);
+    source = new EventSource(path());
     source.addEventListener("open", () => {
       waitMs = 500;
       onOpen();

@@ -38,6 +38,7 @@ export function logView(id) {
   return {
     element: whole,
     add,
+    last: () => last,
     /** Reads every line behind the last one shown. */
     async read() {
       for (let before = -1; before !== last; ) {

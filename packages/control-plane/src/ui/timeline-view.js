@@ -97,6 +97,7 @@ export function timelineView(id) {
     add,
     tick,
     read: () => readPage(1),
+    last: () => Math.max(0, ...events.keys()),
     setBusy(next) {
       if (next === busy) return;
       busy = next;
