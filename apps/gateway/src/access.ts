@@ -1,0 +1,113 @@
+// Who may reach what, as the control plane signed it. A version never goes back; nothing unsigned gets in.
+import { AccessDocument, type KeySet, parse, Revocation } from "@gitspaces/contracts";
+import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
+import type { Session } from "./admission.ts";
+
+/** Everything needed to serve while the control plane is away. */
+export type AccessSnapshot = { keys: KeySet; lastEventId: string; documents: string[]; revocations: string[] };
+
+type Signed<T> = { jws: string; content: T };
+/** No session lives longer, so an older revocation ends nothing any more. */
+const LONGEST_SESSION_MS = 24 * 3_600_000;
+
+export class Access {
+  readonly #documents = new Map<string, Signed<AccessDocument>>();
+  #revocations: Signed<Revocation>[] = [];
+  #keys: KeySet;
+  #verify: ReturnType<typeof createLocalJWKSet>;
+  /** Where the stream goes on. */
+  lastEventId = "";
+  /** Whether there is anything to decide by: the whole stream was read once, or documents were on disk. */
+  isLoaded = false;
+  /** Called after every change; the argument is the Gitspace, or nothing when it may concern any. */
+  onChange: (gitspaceId?: string) => void = () => {};
+
+  constructor(keys: KeySet) {
+    this.#keys = keys;
+    this.#verify = createLocalJWKSet(keys as JSONWebKeySet);
+  }
+
+  get keys(): JSONWebKeySet {
+    return this.#keys as JSONWebKeySet;
+  }
+
+  get size(): number {
+    return this.#documents.size;
+  }
+
+  find(gitspaceId: string): AccessDocument | undefined {
+    return this.#documents.get(gitspaceId)?.content;
+  }
+
+  /** Takes the control plane's keys. Answers false when what was kept is not signed by them: it is dropped, to be read anew. */
+  async takeKeys(keys: KeySet): Promise<boolean> {
+    if (JSON.stringify(keys) === JSON.stringify(this.#keys)) return true;
+    const before = this.snapshot();
+    this.#keys = keys;
+    this.#verify = createLocalJWKSet(keys as JSONWebKeySet);
+    this.#documents.clear();
+    this.#revocations = [];
+    const isWhole = await this.#takeAll(before);
+    if (!isWhole) this.lastEventId = "";
+    this.onChange();
+    return isWhole;
+  }
+
+  /** Takes a signed access document. @throws {FailureError} or a jose error when it is not the control plane's. */
+  async takeDocument(jws: string): Promise<void> {
+    const content = parse(AccessDocument, await this.#open(jws), "access document");
+    const present = this.#documents.get(content.gitspaceId);
+    if (present !== undefined && present.content.version >= content.version) return;
+    this.#documents.set(content.gitspaceId, { jws, content });
+    this.onChange(content.gitspaceId);
+  }
+
+  /** Takes a signed revocation. @throws as `takeDocument`. */
+  async takeRevocation(jws: string): Promise<void> {
+    const content = parse(Revocation, await this.#open(jws), "revocation");
+    if (this.#revocations.some((present) => present.content.version === content.version)) return;
+    this.#revocations.push({ jws, content });
+    this.onChange();
+  }
+
+  /** Whether the session was ended before its time. */
+  isRevoked(session: Session): boolean {
+    return this.#revocations.some(
+      ({ content }) =>
+        content.user === session.user &&
+        (content.session === undefined || content.session === session.sessionId) &&
+        session.startedAt < content.before,
+    );
+  }
+
+  snapshot(now = Date.now()): AccessSnapshot {
+    this.#revocations = this.#revocations.filter(({ content }) => content.before > now - LONGEST_SESSION_MS);
+    return {
+      keys: this.#keys,
+      lastEventId: this.lastEventId,
+      documents: [...this.#documents.values()].map(({ jws }) => jws),
+      revocations: this.#revocations.map(({ jws }) => jws),
+    };
+  }
+
+  /** Goes on from what was kept on disk; whatever does not verify is left out and read again from the stream. */
+  async restore(kept: AccessSnapshot): Promise<void> {
+    this.#keys = kept.keys;
+    this.#verify = createLocalJWKSet(kept.keys as JSONWebKeySet);
+    const isWhole = await this.#takeAll(kept);
+    this.lastEventId = isWhole ? kept.lastEventId : "";
+    this.isLoaded = this.#documents.size > 0;
+  }
+
+  async #takeAll(kept: AccessSnapshot): Promise<boolean> {
+    let isWhole = true;
+    for (const jws of kept.documents) await this.takeDocument(jws).catch(() => (isWhole = false));
+    for (const jws of kept.revocations) await this.takeRevocation(jws).catch(() => (isWhole = false));
+    return isWhole;
+  }
+
+  async #open(jws: string): Promise<unknown> {
+    const { payload } = await compactVerify(jws, this.#verify, { algorithms: ["EdDSA"] });
+    return JSON.parse(new TextDecoder().decode(payload));
+  }
+}

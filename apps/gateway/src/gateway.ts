@@ -1,0 +1,143 @@
+// Wires the gateway: what it knows (routes, access), whom it lets in (sessions), and the two doors it opens.
+import { join } from "node:path";
+import { fail } from "@gitspaces/contracts";
+import { type Address, type Logger, readSecret, retryUntil, startAdmin, systemClock } from "@gitspaces/daemon";
+import { serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import type { Redis } from "ioredis";
+import { Access } from "./access.ts";
+import { followAccess } from "./access-feed.ts";
+import { AccessFile, readAccessFile } from "./access-file.ts";
+import { admit } from "./admission.ts";
+import { Changes } from "./changes.ts";
+import { type GatewayConfig, readSessionKey } from "./config.ts";
+import { cookieNames } from "./cookies.ts";
+import type { House } from "./house.ts";
+import { httpProxyForwarder } from "./http-proxy-forwarder.ts";
+import { listenForVisits, open } from "./listener.ts";
+import { type Connection, LiveConnections } from "./live-connections.ts";
+import { connectRedis } from "./redis.ts";
+import { startReports } from "./reports.ts";
+import { RouteFeed } from "./route-feed.ts";
+import { Routes } from "./routes.ts";
+import { Sessions } from "./sessions.ts";
+import { createTaskRelay } from "./task-relay.ts";
+import { Upstreams } from "./upstreams.ts";
+
+const START_MS = 60_000;
+/** Sessions run out without an event; this is how late that may be noticed on a live connection. */
+const RECHECK_MS = 15_000;
+export const VERSION = "0.1.0";
+
+export type Gateway = { address: Address; tasksAddress: Address; adminAddress: Address; house: House } & AsyncDisposable;
+/** The identity may be replaced while the gateway runs: `renewed` is called with each new one. */
+export type IdentitySource = { present: TlsIdentity; onRenewed: (take: (identity: TlsIdentity) => void) => void };
+
+/** Opens the gateway. Resolves once routes are loaded. @throws {FailureError} `bad_request` for wrong settings, `timeout` without Redis. */
+export async function startGateway(config: GatewayConfig, identitySource: IdentitySource, log: Logger, signal: AbortSignal): Promise<Gateway> {
+  const sessionKey = readSessionKey(config.sessionKeyFile);
+  const controlPlane = { url: config.controlPlaneUrl, token: readSecret(config.gatewayTokenFile) };
+  const redisPlace = { url: config.redisUrl, password: config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile) };
+  const folder = join(config.dataFolder, "gateway");
+  const scheme = new URL(config.publicUrl).protocol.slice(0, -1);
+  const names = cookieNames(config.installation, scheme);
+  let identity = identitySource.present;
+
+  await using opened = new AsyncDisposableStack();
+  const commands = opened.adopt(connectRedis(redisPlace, log, "gateway"), closeRedis);
+  const subscriber = opened.adopt(connectRedis(redisPlace, log, "gateway-routes"), closeRedis);
+  const changes = new Changes();
+  const routes = new Routes();
+  routes.onChange = (gitspaceId) => changes.tell(gitspaceId);
+  const feed = opened.use(new RouteFeed({ commands, subscriber, routes, log }));
+
+  const access = new Access(identity.controlPlaneKeys);
+  const accessFile = join(folder, "access.json");
+  const kept = await readAccessFile(accessFile, log);
+  if (kept !== undefined) await access.restore(kept);
+
+  const house: House = {
+    domain: config.domain,
+    scheme,
+    installation: config.installation,
+    controlPlanePublicUrl: config.controlPlanePublicUrl,
+    names,
+    access,
+    routes,
+    sessions: new Sessions(sessionKey, names.session, systemClock),
+    upstreams: new Upstreams(() => identity),
+    forwarder: httpProxyForwarder(),
+    live: new LiveConnections(),
+    changes,
+    spend: async (key, seconds) => (await commands.set(key, "spent", "EX", seconds, "NX")) === "OK",
+    clock: systemClock,
+    log,
+  };
+  const isStillAllowed = (connection: Connection): boolean => isAllowed(house, connection);
+  access.onChange = (gitspaceId) => {
+    changes.tell(gitspaceId);
+    house.live.recheck(isStillAllowed, gitspaceId);
+  };
+  const recheck = setInterval(() => house.live.recheck(isStillAllowed), RECHECK_MS);
+  recheck.unref();
+  opened.defer(() => clearInterval(recheck));
+
+  const file = opened.use(new AccessFile(accessFile, () => access.snapshot(), log));
+  opened.use(followAccess({ controlPlane, access, onChange: () => file.changed(), log }));
+  const isHealthy = (): boolean => feed.isCurrent && access.isLoaded;
+  const loaded = async (): Promise<void> => {
+    if (!feed.isCurrent) throw fail("internal", "routes are not loaded");
+  };
+  await retryUntil(loaded, { signal, deadlineMs: START_MS, log, what: "Redis with the routes", firstMs: 10, maxMs: 500 });
+
+  const relay = createTaskRelay({ identity: () => identity, routes, log });
+  identitySource.onRenewed((renewed) => {
+    identity = renewed;
+    relay.setSecureContext(serverTls(renewed));
+  });
+  const tasks = opened.use(await open(relay, config.tasksListen));
+  const visits = opened.use(await listenForVisits(house, config.listen));
+  opened.use(
+    startReports({
+      controlPlane,
+      gateway: config.gatewayName,
+      version: VERSION,
+      isHealthy,
+      takeActivity: () => house.live.takeActivity(),
+      file: join(folder, "reports.json"),
+      clock: systemClock,
+      log,
+    }),
+  );
+  const admin = opened.use(await startAdmin({ listen: config.adminListen, log, name: "gateway", checks: checks(commands, feed, access) }));
+  const closing = opened.move();
+  return {
+    address: visits.address,
+    tasksAddress: tasks.address,
+    adminAddress: admin.address,
+    house,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Connection): boolean {
+  const isOver = session !== undefined && (session.expiresAt <= clock.now() || access.isRevoked(session));
+  return !isOver && admit(access.find(gitspaceId), port, session) === "admitted";
+}
+
+function checks(commands: Redis, feed: RouteFeed, access: Access): Record<string, () => Promise<void>> {
+  return {
+    async redis() {
+      await commands.exists("gs:route:");
+    },
+    async routes() {
+      if (!feed.isCurrent) throw new Error("routes are not current, because Redis is away; those in memory still serve");
+    },
+    async access() {
+      if (!access.isLoaded) throw new Error("no access documents yet: the control plane was never reached");
+    },
+  };
+}
+
+async function closeRedis(redis: Redis): Promise<void> {
+  redis.disconnect();
+}

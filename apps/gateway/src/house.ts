@@ -1,0 +1,37 @@
+// What every visit to the gateway works with.
+import type { Clock, Logger } from "@gitspaces/daemon";
+import type { Access } from "./access.ts";
+import type { Session } from "./admission.ts";
+import type { Changes } from "./changes.ts";
+import type { CookieNames } from "./cookies.ts";
+import type { Forwarder } from "./forwarder.ts";
+import type { LiveConnections } from "./live-connections.ts";
+import type { Routes } from "./routes.ts";
+import type { Sessions } from "./sessions.ts";
+import type { SpendCode } from "./sign-in.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+export type House = {
+  domain: string;
+  /** `http` or `https`, as browsers see it. */
+  scheme: string;
+  installation: string;
+  controlPlanePublicUrl: string;
+  names: CookieNames;
+  access: Access;
+  routes: Routes;
+  sessions: Sessions;
+  upstreams: Upstreams;
+  forwarder: Forwarder;
+  live: LiveConnections;
+  changes: Changes;
+  spend: SpendCode;
+  clock: Clock;
+  log: Logger;
+};
+
+/** The session of a request, unless it was revoked. */
+export async function sessionOf({ sessions, access }: House, cookieHeader: string | undefined, hostname: string): Promise<Session | undefined> {
+  const session = await sessions.read(cookieHeader, hostname);
+  return session === undefined || access.isRevoked(session) ? undefined : session;
+}

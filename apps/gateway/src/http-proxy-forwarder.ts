@@ -1,0 +1,134 @@
+// The `http-proxy` engine, fenced: it moves bodies, we decide headers, answers, aborts and which sockets it may use.
+import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream";
+import { FailureError, fail } from "@gitspaces/contracts";
+import httpProxy from "http-proxy";
+import type { Forwarder, Upstream } from "./forwarder.ts";
+import { type HeaderPolicy, pairs } from "./header-policy.ts";
+import { upgradeThrough } from "./upgrade.ts";
+
+/** A pool of sockets of one upstream; the tunnel stands where the network would. */
+class TunnelAgent extends Agent {
+  readonly #upstream: Upstream;
+
+  constructor(upstream: Upstream) {
+    super({ keepAlive: true, maxSockets: 256, maxFreeSockets: 16, scheduling: "lifo" });
+    this.#upstream = upstream;
+    upstream.ended.addEventListener("abort", () => this.destroy(), { once: true });
+  }
+
+  override createConnection(_options: unknown, done?: (error: Error | null, socket: Duplex) => void): undefined {
+    this.#upstream.dial(this.#upstream.ended).then(
+      (socket) => {
+        // A pooled socket whose other side has ended is of no use to anybody.
+        socket.allowHalfOpen = false;
+        done?.(null, socket);
+      },
+      (error: unknown) => done?.(error as Error, undefined as never),
+    );
+  }
+}
+
+type AddRequest = { addRequest(request: ClientRequest, options: object): void };
+/** `stale`: the pooled socket had died before it was used, and nothing of the request was lost. */
+type Outcome = "done" | "stale";
+
+/** A forwarder by http-proxy 1.x. Known to lose interim answers (103) and trailers. */
+export function httpProxyForwarder(): Forwarder {
+  const proxy = httpProxy.createProxyServer({});
+  const agents = new WeakMap<Upstream, TunnelAgent>();
+  const agentOf = (upstream: Upstream): TunnelAgent => {
+    const agent = agents.get(upstream) ?? new TunnelAgent(upstream);
+    agents.set(upstream, agent);
+    return agent;
+  };
+  return {
+    async forward(request, response, upstream, policy, signal) {
+      while ((await attempt(proxy, agentOf(upstream), request, response, upstream, policy, signal)) === "stale");
+    },
+    upgrade: upgradeThrough,
+  };
+}
+
+function attempt(
+  proxy: httpProxy,
+  agent: TunnelAgent,
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: Upstream,
+  policy: HeaderPolicy,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const over = AbortSignal.any([signal, upstream.ended]);
+    let outgoing: ClientRequest | undefined;
+    const leave = (): void => {
+      outgoing?.destroy();
+      if (response.headersSent) response.destroy();
+      else broke(fail("vm_unreachable", "The Gitspace moved while it was asked."));
+    };
+    const onClientClose = (): void => {
+      outgoing?.destroy();
+      settle();
+      resolve("done");
+    };
+    const settle = (): void => {
+      over.removeEventListener("abort", leave);
+      response.off("close", onClientClose);
+    };
+    const broke = (error: Error): void => {
+      settle();
+      request.unpipe();
+      if (response.headersSent) return void response.destroy();
+      if (outgoing?.reusedSocket === true && isRepeatable(request) && !over.aborted && !response.destroyed) return resolve("stale");
+      const known = error instanceof FailureError;
+      reject(known ? error : fail("vm_unreachable", "The connection to the Gitspace broke before it answered.", { cause: error }));
+    };
+    over.addEventListener("abort", leave, { once: true });
+    response.once("close", onClientClose);
+    if (over.aborted) return leave();
+
+    // http-proxy hands its request to the agent in the same turn: the one moment when all of it can still be set right.
+    const seat: AddRequest = {
+      addRequest(asked, options) {
+        outgoing = asked;
+        asked.path = request.url ?? "/";
+        setHeaders(asked, request, policy);
+        asked.once("response", (answer) => answerClient(answer, response, policy));
+        (agent as unknown as AddRequest).addRequest(asked, options);
+      },
+    };
+    delete request.headers.expect;
+    const target = { protocol: "http:", host: "gitspace", port: 80 };
+    proxy.web(request, response, { target, agent: seat as unknown as Agent, selfHandleResponse: true, toProxy: true }, broke);
+  });
+}
+
+function isRepeatable(request: IncomingMessage): boolean {
+  const hasBody = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
+  return !hasBody && (request.method === "GET" || request.method === "HEAD");
+}
+
+/** http-proxy's own headers give way to the policy's. Framing is ours: chunked when the client's was, else its length. */
+function setHeaders(asked: ClientRequest, request: IncomingMessage, policy: HeaderPolicy): void {
+  for (const name of asked.getHeaderNames()) asked.removeHeader(name);
+  const grouped = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of pairs(policy.request(request.rawHeaders))) {
+    const group = grouped.get(name.toLowerCase());
+    if (group === undefined) grouped.set(name.toLowerCase(), { name, values: [value] });
+    else group.values.push(value);
+  }
+  for (const { name, values } of grouped.values()) asked.setHeader(name, values.length === 1 ? (values[0] ?? "") : values);
+  if (request.headers["transfer-encoding"] !== undefined) asked.setHeader("Transfer-Encoding", "chunked");
+}
+
+/** Streams the answer; a death on either side is a death on the other. */
+function answerClient(answer: IncomingMessage, response: ServerResponse, policy: HeaderPolicy): void {
+  if (response.destroyed) return void answer.destroy();
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, policy.response(answer.rawHeaders));
+  if (answer.headers["content-length"] === undefined) response.flushHeaders();
+  pipeline(answer, response, (error) => {
+    if (error != null) response.destroy();
+  });
+}

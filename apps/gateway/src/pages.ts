@@ -1,0 +1,77 @@
+// What people read when their Gitspace is not there: one page per situation, each with the next step.
+import { type Failure, failure, IDE_PORT } from "@gitspaces/contracts";
+import type { Page } from "./page-frame.ts";
+import type { Situation } from "./verdict.ts";
+
+/** A page and the same told to a program. */
+export type Told = { page: Page; failure: Failure; status: number };
+
+type About = { name: string; manageUrl: string };
+
+/** Why the Gitspace can not be shown yet. */
+export function tellSituation(situation: Situation, { name, manageUrl }: About): Told {
+  const manage = { href: manageUrl, label: "Open its page" };
+  switch (situation) {
+    case "starting":
+      return told(503, { title: `${name} is starting`, heading: `${name} is starting`, text: "This page becomes your Gitspace as soon as it is up.", waits: "state" });
+    case "stopping":
+      return told(503, { title: `${name} is stopping`, heading: `${name} is stopping`, text: "Your files are kept. Start it again whenever you like.", waits: "state" });
+    case "stopped":
+      return told(503, {
+        title: `${name} is stopped`,
+        heading: `${name} is stopped`,
+        text: "Your files are safe. Start it, and this page becomes your Gitspace.",
+        link: { href: manageUrl, label: `Start ${name}` },
+        waits: "state",
+      });
+    case "error":
+      return told(503, { title: `${name} did not start`, heading: `${name} did not start`, text: "Its page says what went wrong and lets you try again.", link: manage, waits: "state" });
+    case "unreachable":
+      return told(502, {
+        title: `${name} can not be reached`,
+        heading: `${name} can not be reached`,
+        text: "Its machine does not answer. This page tries again by itself.",
+        link: manage,
+        waits: "again",
+      });
+  }
+}
+
+/** The VM is well, but nothing listens on the port. */
+export function tellNotListening(name: string, port: number): Told {
+  if (port === IDE_PORT) {
+    const heading = `The editor of ${name} is not up yet`;
+    return told(502, { title: name, heading, text: "This page tries again by itself.", waits: "again" });
+  }
+  return told(502, {
+    title: `Port ${port} of ${name}`,
+    heading: `Nothing listens on port ${port} of ${name}`,
+    text: "Start your server; this page reloads by itself.",
+    waits: "again",
+  });
+}
+
+/** No such Gitspace, or none that this person may see: the same bytes for both. */
+export const unknownPlace: Told = told(404, {
+  title: "No Gitspace here",
+  heading: "There is no Gitspace here",
+  text: "Nothing by this name can be reached with your account. Check the address, or ask its owner to share it with you.",
+});
+
+/** Something was refused for a reason that may be told. */
+export function tellRefusal(reason: Failure, status: number, link?: Page["link"]): Told {
+  const page = { title: "Not possible", heading: "This did not work", text: reason.message, ...(link === undefined ? {} : { link }) };
+  return { page, failure: reason, status };
+}
+
+export const signOutPage: Page = {
+  title: "Sign out",
+  heading: "Sign out of this Gitspace?",
+  text: "Open windows of it on this address are closed.",
+  action: "Sign out",
+};
+
+function told(status: number, page: Page): Told {
+  const code = status === 404 ? "not_found" : "vm_unreachable";
+  return { page, failure: failure(code, `${page.heading}. ${page.text}`), status };
+}

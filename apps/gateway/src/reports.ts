@@ -1,0 +1,79 @@
+// What the control plane hears from a gateway: that it is well, and which Gitspaces were used. Kept on disk while it is away.
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatewayReport, GatewayReports } from "@gitspaces/contracts";
+import type { Clock, Logger } from "@gitspaces/daemon";
+import { writeWhole } from "./access-file.ts";
+import { askControlPlane, type ControlPlane, expectSuccess } from "./control-plane.ts";
+import type { z } from "zod";
+import type { Activity } from "./live-connections.ts";
+
+const HEALTH_MS = 30_000;
+const ANSWER_MS = 10_000;
+const KEPT = 500;
+
+export type Reporting = {
+  controlPlane: ControlPlane;
+  gateway: string;
+  version: string;
+  isHealthy: () => boolean;
+  takeActivity: () => Activity[];
+  file: string;
+  clock: Clock;
+  log: Logger;
+};
+
+/** Reports health every 30 s and activity every minute, until disposed. */
+export function startReports(reporting: Reporting): AsyncDisposable {
+  const stop = new AbortController();
+  const loop = report(reporting, stop.signal).catch((err: unknown) => {
+    if (!stop.signal.aborted) reporting.log.error({ err }, "reports are no longer sent");
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await loop;
+    },
+  };
+}
+
+async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
+  const { gateway, version, isHealthy, takeActivity, file, clock, log } = reporting;
+  let waiting = await readKept(file);
+  for (let round = 0; ; round++) {
+    const at = clock.now();
+    if (round % 2 === 1) waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
+    const health: GatewayReport = { kind: "health", gateway, version, healthy: isHealthy(), at };
+    const wasKept = waiting.length > 0;
+    try {
+      await send(reporting.controlPlane, [health, ...waiting], signal);
+      waiting = [];
+      if (wasKept) await writeWhole(file, "[]");
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug({ reason: (error as Error).message }, "reports are kept until the control plane is back");
+      waiting = waiting.slice(-KEPT);
+      if (wasKept) await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) => log.warn({ err }, "reports could not be kept"));
+    }
+    await sleep(HEALTH_MS, undefined, { signal, ref: false });
+  }
+}
+
+async function send(controlPlane: ControlPlane, reports: GatewayReport[], signal: AbortSignal): Promise<void> {
+  const answer = await askControlPlane(controlPlane, {
+    method: "POST",
+    path: "api/gateway/v1/reports",
+    body: JSON.stringify({ reports } satisfies z.input<typeof GatewayReports>),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+  });
+  expectSuccess(answer);
+  answer.resume();
+}
+
+async function readKept(file: string): Promise<GatewayReport[]> {
+  try {
+    return GatewayReports.parse({ reports: JSON.parse(await readFile(file, "utf8")) }).reports;
+  } catch {
+    return [];
+  }
+}

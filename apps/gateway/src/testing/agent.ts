@@ -1,0 +1,67 @@
+// An agent as the gateway meets one: mTLS, CONNECT into loopback ports, and the two task paths. It remembers what it saw.
+import { once } from "node:events";
+import { createServer } from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+
+export type TestAgent = {
+  port: number;
+  /** Where a target port really leads. */
+  ports: Map<number, number>;
+  /** Connections open to targets now, and how many there were. */
+  open: Set<Socket>;
+  dialled: number;
+  tls: number;
+  isSilent: boolean;
+  onTask: (request: IncomingMessage, response: ServerResponse) => void;
+} & AsyncDisposable;
+
+export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ ...serverTls(identity) }, (request, response) => agent.onTask(request, response));
+  const agent: TestAgent = {
+    port: 0,
+    ports: new Map(),
+    open: new Set(),
+    dialled: 0,
+    tls: 0,
+    isSilent: false,
+    onTask: (_request, response) => response.writeHead(404).end(),
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, "close");
+    },
+  };
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.on("secureConnection", () => agent.tls++);
+  server.on("connect", (request: IncomingMessage, client: Duplex) => {
+    client.on("error", () => client.destroy());
+    if (agent.isSilent) return;
+    const target = agent.ports.get(Number(/^localhost:(\d+)$/.exec(request.url ?? "")?.[1]));
+    if (target === undefined) return void client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+    const upstream = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    agent.open.add(upstream);
+    agent.dialled++;
+    upstream.on("error", () => client.destroy());
+    upstream.on("close", () => {
+      agent.open.delete(upstream);
+      client.destroy();
+    });
+    client.on("close", () => upstream.destroy());
+    upstream.on("connect", () => {
+      client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+      client.pipe(upstream);
+      upstream.pipe(client);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  agent.port = (server.address() as AddressInfo).port;
+  return agent;
+}

@@ -1,0 +1,67 @@
+// What happens to a request, decided purely from all that is known about it.
+import type { IncomingHttpHeaders } from "node:http";
+import type { AccessDocument } from "@gitspaces/contracts";
+import { admit, type Session } from "./admission.ts";
+import { isForeign } from "./origin.ts";
+import type { Routed } from "./routes.ts";
+import type { Site } from "./site.ts";
+
+/** Why a Gitspace that the person may reach is not there now. */
+export type Situation = "starting" | "stopping" | "stopped" | "error" | "unreachable";
+
+export type Verdict =
+  | { verdict: "forward"; document: AccessDocument; routed: Routed }
+  | { verdict: "wait"; document: AccessDocument; situation: Situation }
+  | { verdict: "sign_in" }
+  | { verdict: "unauthorised" }
+  | { verdict: "foreign" }
+  | { verdict: "unknown" };
+
+export type Known = {
+  site: Site;
+  method: string;
+  headers: IncomingHttpHeaders;
+  isUpgrade: boolean;
+  /** `http` or `https`, as browsers see it. */
+  scheme: string;
+  session: Session | undefined;
+  document: AccessDocument | undefined;
+  routed: Routed | undefined;
+};
+
+export function judge(known: Known): Verdict {
+  const { site, method, headers, isUpgrade, session, document } = known;
+  if (site.target === undefined) return { verdict: "unknown" };
+  const ownOrigin = `${known.scheme}://${site.host}`;
+  if (isForeign({ method, headers, isUpgrade, ownOrigin, hasSession: session !== undefined })) return { verdict: "foreign" };
+  const admission = admit(document, site.target.port, session);
+  if (admission === "sign_in") return { verdict: !isUpgrade && isNavigation(method, headers) ? "sign_in" : "unauthorised" };
+  if (admission === "unknown" || document === undefined) return { verdict: "unknown" };
+  return whereabouts(document, known.routed);
+}
+
+/** A person's navigation can be led through sign-in; what a page fetches by itself can not. */
+function isNavigation(method: string, headers: IncomingHttpHeaders): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  const mode = headers["sec-fetch-mode"];
+  return mode === undefined || mode === "navigate";
+}
+
+const situations = {
+  uninitialized: "stopped",
+  starting: "starting",
+  running: "running",
+  stopping: "stopping",
+  stopped: "stopped",
+  cleaning: "stopping",
+  error: "error",
+  deleted: "stopped",
+} as const satisfies Record<AccessDocument["state"], Situation | "running">;
+
+/** A route of an earlier generation leads to a VM that is on its way out: not one byte goes there. */
+export function whereabouts(document: AccessDocument, routed: Routed | undefined): Verdict {
+  const situation = situations[document.state];
+  if (situation !== "running") return { verdict: "wait", document, situation };
+  if (routed === undefined || routed.route.generation < document.generation) return { verdict: "wait", document, situation: "unreachable" };
+  return { verdict: "forward", document, routed };
+}
