@@ -15,7 +15,7 @@ type Wanted = { imagesFolder: string; tell: (news: News) => void; signal: AbortS
 export async function ensureImage({ imagesFolder, tell, signal }: Wanted): Promise<void> {
   await buildImage({
     imagesFolder,
-    cacheFolder: cacheFolderFrom(process.env),
+    cacheFolder: join(cacheFolderFrom(process.env), "images"),
     onProgress: ({ phase, share }) =>
       tell({ news: "progress", what: `Building the VMs' image, once: ${phase}`, fraction: share }),
     signal,

@@ -21,6 +21,9 @@ export type KeptProgram = AsyncDisposable & {
 
 type Keeping = { dataFolder: string; say: (line: string) => void; graceMs?: number };
 
+/** A program that never came up has nothing to hand over. */
+const UNSTARTED_GRACE_MS = 3_000;
+
 const LOG_KEPT_BYTES = 10_000_000;
 const SETTLED_MS = 60_000;
 
@@ -64,9 +67,10 @@ export function keepProgram(program: Program, { dataFolder, say, graceMs = 27_00
         const ended = ending(child);
         child.kill("SIGTERM");
         const late = new AbortController();
-        const isLate = sleep(graceMs, true, { signal: late.signal }).catch(() => false);
+        const allowedMs = isStarted ? graceMs : Math.min(graceMs, UNSTARTED_GRACE_MS);
+        const isLate = sleep(allowedMs, true, { signal: late.signal }).catch(() => false);
         if ((await Promise.race([ended, isLate])) === true) {
-          say(`${program.name} did not stop within ${graceMs / 1_000} s; killing it.`);
+          say(`${program.name} did not stop within ${allowedMs / 1_000} s; killing it.`);
           child.kill("SIGKILL");
         }
         late.abort();
