@@ -1,0 +1,202 @@
+// A claim in three steps: reserve in Redis; label at the provider while the home disk is attached; identity to the agent.
+import { FailureError, fail, type PoolSpec, type SealingKey, type TaskResult, type VmTask } from "@gitspaces/contracts";
+import type { Clock, Logger } from "@gitspaces/daemon";
+import type { Provider } from "@gitspaces/providers";
+import type { Owner, Reach } from "@gitspaces/vm-pool";
+import type { AgentClient } from "./agent-client.ts";
+import { type ClaimStore, MAX_ATTEMPTS, type Reservation, superseded } from "./claim-store.ts";
+import type { HomeDisks } from "./home-disk.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import type { Emit } from "./task-events.ts";
+import type { VmMaking } from "./vm-making.ts";
+import type { VmRecord } from "./vm-record.ts";
+import type { VmRemoval } from "./vm-removal.ts";
+import type { VmStore } from "./vm-store.ts";
+
+export type ProvisionTask = Extract<VmTask, { type: "vm.provision" }>;
+type Collaborators = {
+  pools: readonly PoolSpec[];
+  provider: Provider;
+  store: VmStore;
+  claims: ClaimStore;
+  agents: AgentClient;
+  making: VmMaking;
+  removal: VmRemoval;
+  disks: HomeDisks;
+  clock: Clock;
+  log: Logger;
+};
+type Turn = { task: ProvisionTask; watch: Stopwatch; emit: Emit; signal: AbortSignal };
+type Held = Extract<Reservation, { id: string }>;
+
+const LABEL_TRIES = 3;
+
+export type Claiming = ReturnType<typeof claiming>;
+
+/** The claims of this runner. */
+export function claiming({
+  pools,
+  provider,
+  store,
+  claims,
+  agents,
+  making,
+  removal,
+  disks,
+  clock,
+  log,
+}: Collaborators) {
+  async function reserve({ task, watch }: Turn): Promise<Held> {
+    const pool = findPool(pools, task.data.pool);
+    const reserved = await watch.measure("reserve", () => claims.reserve(task, pool, clock.now()));
+    if ("id" in reserved) return reserved;
+    if (reserved.outcome === "superseded") throw superseded();
+    if (reserved.outcome === "exhausted")
+      throw fail("vm_unreachable", `${MAX_ATTEMPTS} VMs were tried for this task and none took the Gitspace.`);
+    throw fail(
+      "no_capacity",
+      `All ${pool.max} VMs of the pool "${pool.name}" are in use. Stop a Gitspace, or raise "max" in pool.yml.`,
+      { details: { pool: pool.name, max: pool.max } },
+    );
+  }
+
+  /** A VM being made (by this task, or by one that was cut short) is made first. */
+  async function reach(record: VmRecord, { watch, signal }: Turn): Promise<Reach> {
+    const { vm } = record;
+    if (vm.power === "running" && vm.agent === "ready") return vm;
+    const {
+      reach: made,
+      createMs,
+      bootMs,
+    } = await making.make(vm.id, findPool(pools, vm.pool), vm.owner, "up", signal);
+    watch.add("create", createMs);
+    watch.add("boot", bootMs);
+    await store.agent(vm.id, vm.pool, "ready");
+    return made;
+  }
+
+  /** Writes the owner on the VM by compare-and-set. Another owner there is believed over our records. */
+  async function label(record: VmRecord, owner: Owner, generation: number, signal: AbortSignal): Promise<void> {
+    const { id } = record.vm;
+    const labels = { "gs-gitspace": owner.gitspaceId, "gs-generation": String(generation), "gs-task": owner.taskId };
+    let { version } = record;
+    for (let tries = 1; ; tries++) {
+      try {
+        await store.noteVersion(
+          id,
+          (await provider.label(id, labels, version, { key: `claim/${owner.taskId}/${id}/${generation}`, signal }))
+            .version,
+        );
+        return;
+      } catch (error) {
+        if (!(error instanceof FailureError) || error.failure.code !== "conflict" || tries === LABEL_TRIES) throw error;
+        const present = await provider.get(id, { key: `get/${id}`, signal });
+        if (present === undefined) throw fail("not_found", `The VM ${id} is gone.`, { cause: error });
+        const labelled = present.labels["gs-gitspace"];
+        if (labelled !== undefined && labelled !== owner.gitspaceId) throw new OwnedByAnother(id);
+        if (Number(present.labels["gs-generation"] ?? 0) > generation) throw superseded();
+        version = present.version;
+      }
+    }
+  }
+
+  async function handOver(held: Held, turn: Turn): Promise<SealingKey> {
+    const { task, watch, signal } = turn;
+    const record = await store.get(held.id);
+    const owner = record?.vm.owner ?? null;
+    if (record === undefined || owner?.gitspaceId !== task.gitspaceId)
+      throw fail("conflict", `The VM ${held.id} is no longer this Gitspace's.`);
+    const at = await reach(record, turn);
+    // Making a VM changes its labels, so their version is read again.
+    const labelled = record.vm.power === "making" ? ((await store.get(held.id)) ?? record) : record;
+    await Promise.all([
+      watch.measure("label", () => label(labelled, owner, task.generation, signal)),
+      watch.measure("attach", () => disks.attach(task.data.homeDisk, held.id, task.gitspaceId, signal)),
+    ]);
+    // A VM that is held already keeps the identity of the claim that took it: an agent takes one in its life.
+    const identity = {
+      gitspaceId: owner.gitspaceId,
+      generation: owner.generation,
+      taskId: owner.taskId,
+      homeDisk: task.data.homeDisk,
+    };
+    const { agentKey } = await watch.measure("handover", () => agents.giveIdentity(held.id, at, identity, signal));
+    await watch.measure("route", () => openRoute(held, at, turn));
+    return agentKey;
+  }
+
+  async function openRoute(
+    { id }: Held,
+    { address, port, keyFingerprint }: Reach,
+    { task, emit }: Turn,
+  ): Promise<void> {
+    emit("infra_gateway_route_start", "Telling the gateways where the Gitspace is");
+    const { gitspaceId, generation } = task;
+    if (!(await claims.setRoute({ gitspaceId, generation, instanceId: id, address, port, keyFingerprint })))
+      throw superseded();
+    emit("infra_gateway_route_completed", "The gateways know where the Gitspace is");
+  }
+
+  /** A VM that did not take the Gitspace serves nobody any more. */
+  async function giveUp(held: Held, error: unknown, { task, emit, signal }: Turn): Promise<void> {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(
+      { err: error, instanceId: held.id, gitspaceId: task.gitspaceId, attempt: held.attempt },
+      "an attempt to claim a VM failed",
+    );
+    emit("infra_vm_creation_failed", `Attempt ${held.attempt} of ${MAX_ATTEMPTS}: ${reason}`);
+    const pool = (await store.get(held.id))?.vm.pool ?? task.data.pool;
+    if (error instanceof OwnedByAnother) return await store.forget(held.id, pool, task.gitspaceId);
+    const output = await provider.diagnose(held.id, { key: `diagnose/${held.id}`, signal }).catch(() => "");
+    if (output !== "") log.warn({ instanceId: held.id, output: output.slice(-2_000) }, "last output of the VM");
+    await removal.remove({ id: held.id, pool, gitspaceId: task.gitspaceId }, signal);
+  }
+
+  return {
+    /**
+     * Gives a Gitspace its VM: the one it holds, a warm one, or a new one. Repeating the task gives the same VM.
+     * @throws {FailureError} `no_capacity`, `superseded`, or the last attempt's failure after three.
+     */
+    async provision(turn: Turn): Promise<TaskResult<"vm.provision">> {
+      for (let last: unknown; ; ) {
+        const held: Held = await reserve(turn).catch((error: unknown) => {
+          throw last ?? error;
+        });
+        turn.emit("infra_vm_creation_start", begun[held.outcome]);
+        try {
+          const agentKey = await handOver(held, turn);
+          const record = await store.get(held.id);
+          const warm = record?.wasWarm ?? held.outcome === "warm";
+          turn.emit("infra_vm_creation_completed", `The Gitspace has its VM (${held.id})`);
+          return { vm: { instanceId: held.id, pool: record?.vm.pool ?? turn.task.data.pool }, agentKey, warm };
+        } catch (error) {
+          // Whoever ended the work decides what becomes of the VM: the next delivery of the task, or a later action.
+          if (turn.signal.aborted) throw turn.signal.reason;
+          if (error instanceof FailureError && error.failure.code === "superseded") throw error;
+          await giveUp(held, error, turn);
+          last = error;
+        }
+      }
+    },
+  };
+}
+
+const begun = {
+  warm: "A VM stands ready",
+  cold: "No VM stands ready; making one",
+  held: "The Gitspace already has a VM",
+} as const;
+
+class OwnedByAnother extends Error {
+  constructor(id: string) {
+    super(`the VM ${id} belongs to another Gitspace`);
+  }
+}
+
+function findPool(pools: readonly PoolSpec[], name: string): PoolSpec {
+  const pool = pools.find((each) => each.name === name);
+  if (pool !== undefined) return pool;
+  throw fail("not_found", `There is no pool "${name}"; pool.yml has ${pools.map((each) => each.name).join(", ")}.`, {
+    field: "pool",
+  });
+}

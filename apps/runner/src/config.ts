@@ -1,0 +1,36 @@
+// The runner's configuration: read once, from a file or GITSPACES_* variables.
+import { address, commaList, commonConfig, secretFile } from "@gitspaces/daemon";
+import { z } from "zod";
+
+/** A single port in a variable arrives as a number. */
+const ports = z
+  .union([z.number().transform((port) => [String(port)]), commaList])
+  .transform((items) => items.map(Number))
+  .pipe(z.array(z.int("should be port numbers, such as 7404,7405").min(1).max(65_535)));
+
+const seconds = (count: number) => count * 1_000;
+
+export const RunnerConfig = z.strictObject({
+  ...commonConfig,
+  /** The user is in the URL, the password in its file. */
+  redisUrl: z.url({ protocol: /^rediss?$/, error: "should be a Redis URL, such as redis://runner@127.0.0.1:7405" }),
+  redisPasswordFile: secretFile.optional(),
+  redisDurability: z.enum(["required", "managed", "development"]).default("required"),
+  poolFile: z.string().min(1),
+  provider: z.literal("process").default("process"),
+  isolation: z.enum(["namespace", "none"]).default("namespace"),
+  imagesFolder: z.string().min(1),
+  enrolListen: address,
+  /** As VMs and daemons reach the enrolment listener. */
+  enrolUrl: z.url({ protocol: /^https$/, error: "should be an https URL, such as https://10.74.0.1:7404" }),
+  vmNetwork: z.string().optional(),
+  vmHostPorts: ports.default([]),
+  controlPlaneKeysFile: z.string().min(1),
+  delegateEnrolTokenFile: secretFile,
+  gatewayEnrolTokenFile: secretFile,
+  /** How long a VM may take until its agent is ready, milliseconds. */
+  vmStartMs: z.int().min(1_000).default(seconds(60)),
+  /** How often records and provider are compared, milliseconds. */
+  sweepMs: z.int().min(100).default(seconds(30)),
+});
+export type RunnerConfig = z.infer<typeof RunnerConfig>;

@@ -1,0 +1,73 @@
+// One task at a time per Gitspace, in this runner and across runners; a later generation ends an earlier one's work.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "@gitspaces/daemon";
+import { type ClaimStore, type Purpose, superseded } from "./claim-store.ts";
+
+const LOCK_MS = 10_000;
+const RENEW_MS = 3_000;
+const SLOWEST_TRY_MS = 100;
+
+type Turn = { gitspaceId: string; generation: number };
+
+export type GitspaceLock = ReturnType<typeof gitspaceLock>;
+
+/** The lock of this runner. Its work is made safe by the records themselves; the lock keeps tasks out of each other's way. */
+export function gitspaceLock(claims: ClaimStore, log: Logger) {
+  const working = new Map<AbortController, Turn>();
+
+  function endEarlier({ gitspaceId, generation }: Turn): void {
+    for (const [controller, turn] of working) {
+      if (turn.gitspaceId === gitspaceId && turn.generation < generation) controller.abort(superseded());
+    }
+  }
+
+  async function take(turn: Turn, holder: string, signal: AbortSignal): Promise<void> {
+    for (let pauseMs = 5; ; pauseMs = Math.min(SLOWEST_TRY_MS, pauseMs * 2)) {
+      const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, LOCK_MS);
+      if (generation > turn.generation) {
+        if (isHeld) await claims.unlock(turn.gitspaceId, holder);
+        throw superseded();
+      }
+      if (isHeld) return;
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  async function renew(turn: Turn, holder: string, controller: AbortController): Promise<void> {
+    const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, LOCK_MS);
+    if (generation > turn.generation) controller.abort(superseded());
+    else if (!isHeld) controller.abort(new Error(`the lock of ${turn.gitspaceId} was lost`));
+  }
+
+  /**
+   * Does the work of a task alone on its Gitspace.
+   * @throws {FailureError} `superseded` when a later action came before or meanwhile; the reason of `signal` when it aborts.
+   */
+  return async function alone<T>(
+    turn: Turn,
+    purpose: Purpose,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    await claims.enter(turn.gitspaceId, turn.generation, purpose);
+    endEarlier(turn);
+    const holder = randomUUID();
+    const controller = new AbortController();
+    const either = AbortSignal.any([signal, controller.signal]);
+    await take(turn, holder, either);
+    working.set(controller, turn);
+    const renewal = setInterval(() => {
+      renew(turn, holder, controller).catch((err: unknown) =>
+        log.warn({ err, gitspaceId: turn.gitspaceId }, "the lock could not be renewed"),
+      );
+    }, RENEW_MS);
+    try {
+      return await work(either);
+    } finally {
+      clearInterval(renewal);
+      working.delete(controller);
+      await claims.unlock(turn.gitspaceId, holder);
+    }
+  };
+}

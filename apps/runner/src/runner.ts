@@ -1,0 +1,157 @@
+// The runner, wired: each thing is opened, then told how it closes. Closing goes the other way.
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { type Clock, type Logger, readSecret, retryUntil, systemClock } from "@gitspaces/daemon";
+import type { PoolSpec } from "@gitspaces/contracts";
+import type { Provider } from "@gitspaces/providers";
+import type { Redis } from "ioredis";
+import { Registry } from "prom-client";
+import { agentClient } from "./agent-client.ts";
+import { type Ca, openCa } from "./ca.ts";
+import { claiming } from "./claiming.ts";
+import { claimStore } from "./claim-store.ts";
+import type { RunnerConfig } from "./config.ts";
+import { enrolmentTokens } from "./enrolment-tokens.ts";
+import { type EnrolmentListener, startEnrolment } from "./enrolment.ts";
+import { gitspaceLock } from "./gitspace-lock.ts";
+import { homeDisks } from "./home-disk.ts";
+import { runnerMetrics } from "./metrics.ts";
+import { openOwnIdentity } from "./own-identity.ts";
+import { type PoolLoop, startPoolLoop } from "./pool-loop.ts";
+import { checkRedis, openRedis } from "./redis.ts";
+import { POOLS_CHANNEL } from "./scripts.ts";
+import { startSweepLoop } from "./sweep-loop.ts";
+import { sweeper } from "./sweep.ts";
+import { startTaskWorker } from "./task-worker.ts";
+import { vmMaking } from "./vm-making.ts";
+import { vmRemoval } from "./vm-removal.ts";
+import { vmStore } from "./vm-store.ts";
+import { vmTasks } from "./vm-tasks.ts";
+
+type Options = {
+  config: RunnerConfig;
+  pools: readonly PoolSpec[];
+  provider: Provider;
+  log: Logger;
+  signal: AbortSignal;
+  clock?: Clock;
+  register?: Registry;
+};
+
+export type Runner = AsyncDisposable & {
+  enrolment: EnrolmentListener["address"];
+  ca: Pick<Ca, "certificate" | "fingerprint">;
+  checks: Record<string, () => Promise<void> | void>;
+};
+
+const FIRST_SWEEP_DEADLINE_MS = 60_000;
+
+/** Starts serving: enrolment first, then what is there is taken over, then the pools, then tasks. */
+export async function startRunner({
+  config,
+  pools,
+  provider,
+  log,
+  signal,
+  clock = systemClock,
+  register = new Registry(),
+}: Options): Promise<Runner> {
+  await using opened = new AsyncDisposableStack();
+  const { installation, vmStartMs, enrolUrl } = config;
+  const redis = await openRedis({ ...config, signal });
+  opened.defer(async () => void (await redis.quit().catch(() => redis.disconnect())));
+  await checkRedis(redis, config.redisDurability);
+
+  const ca = await openCa(join(config.dataFolder, "ca"), installation, clock.now());
+  const own = opened.use(
+    await openOwnIdentity({ ca, installation, clock, log, onRenewed: (next) => enrolment.useIdentity(next) }),
+  );
+  const [store, claims, tokens, agents, metrics] = [
+    vmStore(redis),
+    claimStore(redis),
+    enrolmentTokens(redis),
+    agentClient(own),
+    runnerMetrics(register),
+  ];
+  const making = vmMaking({
+    provider,
+    store,
+    tokens,
+    agents,
+    installation,
+    enrolUrl,
+    caFingerprint: ca.fingerprint,
+    vmStartMs,
+    log,
+  });
+  const removal = vmRemoval({ provider, store, log });
+  const disks = homeDisks({ provider, store, removal, installation, log });
+  const enrolment = opened.use(
+    await startEnrolment(config.enrolListen, {
+      ca,
+      identity: own.current,
+      installation,
+      tokens,
+      joinTokens: {
+        delegate: () => readSecret(config.delegateEnrolTokenFile),
+        gateway: () => readSecret(config.gatewayEnrolTokenFile),
+      },
+      store,
+      provider,
+      controlPlaneKeysFile: config.controlPlaneKeysFile,
+      clock,
+      log,
+      onEnrolled: making.enrolled,
+    }),
+  );
+
+  const holder = randomUUID();
+  const sweep = sweeper({ pools, provider, store, claims, agents, removal, installation, vmStartMs, clock, log });
+  await retryUntil(() => sweep(signal), { signal, deadlineMs: FIRST_SWEEP_DEADLINE_MS, log, what: "The list of VMs" });
+
+  const loops = new Map<string, PoolLoop>();
+  opened.use(await listenForChanges(redis, (pool) => loops.get(pool)?.look()));
+  for (const pool of pools) {
+    loops.set(
+      pool.name,
+      opened.use(startPoolLoop({ pool, store, making, removal, provider, metrics, holder, vmStartMs, clock, log })),
+    );
+  }
+  const lookAtAll = () => {
+    for (const loop of loops.values()) loop.look();
+  };
+  opened.use(startSweepLoop({ sweep, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }));
+
+  const claimed = claiming({ pools, provider, store, claims, agents, making, removal, disks, clock, log });
+  const tasks = vmTasks({ claims, store, claiming: claimed, removal, disks, alone: gitspaceLock(claims, log) });
+  const worker = opened.use(startTaskWorker({ redis, tasks, metrics, clock, log }));
+
+  const close = opened.move();
+  return {
+    enrolment: enrolment.address,
+    ca,
+    checks: {
+      redis: async () => void (await redis.ping()),
+      provider: async () => void (await provider.list({ key: "check", signal: AbortSignal.timeout(2_500) })),
+      worker: () => worker.check(),
+      pools: () => checkPools(loops),
+    },
+    [Symbol.asyncDispose]: async () => await close.disposeAsync(),
+  };
+}
+
+function checkPools(loops: ReadonlyMap<string, PoolLoop>): void {
+  const troubles = [...loops].flatMap(([name, loop]) =>
+    loop.trouble() === undefined ? [] : [`${name}: ${loop.trouble()}`],
+  );
+  if (troubles.length > 0) throw new Error(troubles.join("; "));
+}
+
+/** Calls back with the name of a pool whenever a runner changed it. A connection that subscribes does nothing else. */
+async function listenForChanges(redis: Redis, changed: (pool: string) => void): Promise<AsyncDisposable> {
+  const subscriber = redis.duplicate();
+  subscriber.on("error", () => undefined);
+  subscriber.on("message", (_channel, pool) => changed(pool));
+  await subscriber.subscribe(POOLS_CHANNEL);
+  return { [Symbol.asyncDispose]: async () => void (await subscriber.quit().catch(() => subscriber.disconnect())) };
+}

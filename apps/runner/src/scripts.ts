@@ -1,0 +1,212 @@
+// What Redis does in one step: each script is a compare-and-set over the records of VMs, claims and routes.
+import type { Redis } from "ioredis";
+
+/** Told whenever a pool's VMs change, so that whoever holds its lease looks at once. */
+export const POOLS_CHANNEL = "gs:pools";
+
+/** Runs a script with keys and arguments; the answer is `unknown` until somebody has read it. */
+export type Script = (keys: string[], args: (string | number)[]) => Promise<unknown>;
+
+/** Defines a script on the connection, so that only its digest travels. */
+export function defineScript(redis: Redis, name: string, lua: string): Script {
+  redis.defineCommand(name, { lua });
+  const run = (redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>)[name];
+  if (run === undefined) throw new Error(`the script ${name} was not defined`);
+  return (keys, args) => run.call(redis, keys.length, ...keys, ...args);
+}
+
+/**
+ * Each owner of state keeps the highest generation it has seen. A lower one is superseded; after a stop the starts of the same
+ * generation are; after a delete everything but the delete is.
+ */
+const fence = `
+local function superseded(claim, generation, purpose)
+  local f = redis.call('HMGET', claim, 'generation', 'stopped', 'destroyed')
+  if generation < tonumber(f[1] or '0') then return true end
+  if f[3] and purpose ~= 'destroy' then return true end
+  return purpose == 'provision' and generation <= tonumber(f[2] or '0')
+end
+`;
+
+export const scripts = {
+  /** claim | generation, purpose → 1 when the task may act; its generation is then the highest seen. */
+  gsEnter: `${fence}
+    local generation = tonumber(ARGV[1])
+    if superseded(KEYS[1], generation, ARGV[2]) then return 0 end
+    redis.call('HSET', KEYS[1], 'generation', ARGV[1])
+    if ARGV[2] == 'stop' or ARGV[2] == 'destroy' then redis.call('HSET', KEYS[1], 'stopped', ARGV[1]) end
+    if ARGV[2] == 'destroy' then redis.call('HSET', KEYS[1], 'destroyed', ARGV[1]) end
+    return 1`,
+
+  /** claim | holder, ttl ms → {held by me now, highest generation}. The same holder may take it again, which renews it. */
+  gsLock: `
+    local t = redis.call('TIME')
+    local now = t[1] * 1000 + math.floor(t[2] / 1000)
+    local f = redis.call('HMGET', KEYS[1], 'lockedBy', 'lockedUntil', 'generation')
+    local generation = tonumber(f[3] or '0')
+    if f[1] and f[1] ~= ARGV[1] and tonumber(f[2]) > now then return {0, generation} end
+    redis.call('HSET', KEYS[1], 'lockedBy', ARGV[1], 'lockedUntil', now + ARGV[2])
+    return {1, generation}`,
+
+  /** claim | holder */
+  gsUnlock: `
+    if redis.call('HGET', KEYS[1], 'lockedBy') == ARGV[1] then redis.call('HDEL', KEYS[1], 'lockedBy', 'lockedUntil') end
+    return 1`,
+
+  /**
+   * claim, warm, slots | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
+   * A Gitspace that holds a VM gets that one; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
+   */
+  gsReserve: `${fence}
+    local claim, warm, slots = KEYS[1], KEYS[2], KEYS[3]
+    local gitspace, generation, task, pool, max = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+    if superseded(claim, generation, 'provision') then return {'superseded', '', 0} end
+    redis.call('HSET', claim, 'generation', generation)
+    local c = redis.call('HMGET', claim, 'vm', 'task', 'attempt')
+    if c[1] then
+      local power = redis.call('HGET', 'gs:vm:' .. c[1], 'power')
+      if power and power ~= 'deleting' and power ~= 'gone' then return {'held', c[1], tonumber(c[3] or '1')} end
+      redis.call('HDEL', claim, 'vm')
+    end
+    local attempt = 1
+    if c[2] == task then attempt = tonumber(c[3] or '0') + 1 end
+    if attempt > tonumber(ARGV[7]) then return {'exhausted', '', attempt} end
+    while true do
+      local oldest = redis.call('ZRANGE', warm, 0, 0)[1]
+      if not oldest then break end
+      redis.call('ZREM', warm, oldest)
+      local f = redis.call('HMGET', 'gs:vm:' .. oldest, 'power', 'agent', 'owner')
+      if f[1] == 'running' and f[2] == 'ready' and f[3] == '' then
+        redis.call('HSET', 'gs:vm:' .. oldest, 'owner', gitspace, 'generation', generation, 'task', task, 'warm', '1')
+        redis.call('HSET', slots, oldest, gitspace)
+        redis.call('HSET', claim, 'vm', oldest, 'task', task, 'attempt', attempt)
+        redis.call('PUBLISH', '${POOLS_CHANNEL}', pool)
+        return {'warm', oldest, attempt}
+      end
+    end
+    if redis.call('HLEN', slots) >= max then return {'full', '', attempt} end
+    local id = pool .. '-' .. string.sub(redis.sha1hex(task .. '.' .. attempt), 1, 12)
+    redis.call('HSET', slots, id, gitspace)
+    redis.call('HSET', 'gs:vm:' .. id, 'id', id, 'pool', pool, 'power', 'making', 'agent', 'starting', 'createdAt', ARGV[6],
+      'owner', gitspace, 'generation', generation, 'task', task, 'warm', '')
+    redis.call('HSET', claim, 'vm', id, 'task', task, 'attempt', attempt)
+    return {'cold', id, attempt}`,
+
+  /** slots, vm | id, pool, max, now → 1 when the new VM of the stock got a slot. */
+  gsAddStock: `
+    if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+    if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+    redis.call('HSET', KEYS[1], ARGV[1], '')
+    redis.call('HSET', KEYS[2], 'id', ARGV[1], 'pool', ARGV[2], 'power', 'making', 'agent', 'starting', 'createdAt', ARGV[4], 'owner', '')
+    return 1`,
+
+  /** vm | address, port, version → 1 when the VM that was being made runs now. */
+  gsRunning: `
+    local power = redis.call('HGET', KEYS[1], 'power')
+    if power ~= 'making' and power ~= 'running' then return 0 end
+    redis.call('HSET', KEYS[1], 'power', 'running', 'address', ARGV[1], 'port', ARGV[2], 'version', ARGV[3])
+    return 1`,
+
+  /** vm | version */
+  gsVersion: `
+    if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    redis.call('HSET', KEYS[1], 'version', ARGV[1])
+    return 1`,
+
+  /** vm | key fingerprint → 1 when the instance is on record and has no other key. */
+  gsEnrol: `
+    local f = redis.call('HMGET', KEYS[1], 'power', 'key')
+    if not f[1] or f[1] == 'deleting' or f[1] == 'gone' then return 0 end
+    if f[2] and f[2] ~= ARGV[1] then return 0 end
+    redis.call('HSET', KEYS[1], 'key', ARGV[1])
+    return 1`,
+
+  /** vm, warm | agent state, reason → 1 when recorded. A ready VM without owner joins the warm ones, oldest first. */
+  gsAgent: `
+    local f = redis.call('HMGET', KEYS[1], 'power', 'owner', 'createdAt', 'id', 'pool')
+    if f[1] ~= 'running' then return 0 end
+    redis.call('HSET', KEYS[1], 'agent', ARGV[1], 'reason', ARGV[2])
+    if ARGV[1] == 'ready' and f[2] == '' then redis.call('ZADD', KEYS[2], f[3], f[4]) end
+    redis.call('PUBLISH', '${POOLS_CHANNEL}', f[5])
+    return 1`,
+
+  /** vm, warm → 1 when the VM has no owner and may be removed. It can no longer be claimed then. */
+  gsTakeStock: `
+    local f = redis.call('HMGET', KEYS[1], 'owner', 'id')
+    if not f[2] or f[1] ~= '' then return 0 end
+    redis.call('ZREM', KEYS[2], f[2])
+    redis.call('HSET', KEYS[1], 'power', 'deleting')
+    return 1`,
+
+  /** vm → 1. An owned VM is on its way out; its claim stays until it is gone. */
+  gsDeleting: `
+    if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'power', 'deleting') end
+    return 1`,
+
+  /** vm, warm, slots, claim | id, pool. The VM is gone: slot and claim are free. */
+  gsForget: `
+    redis.call('DEL', KEYS[1])
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    redis.call('HDEL', KEYS[3], ARGV[1])
+    if redis.call('HGET', KEYS[4], 'vm') == ARGV[1] then redis.call('HDEL', KEYS[4], 'vm') end
+    redis.call('PUBLISH', '${POOLS_CHANNEL}', ARGV[2])
+    return 1`,
+
+  /**
+   * vm, slots, claim, warm | id, pool, createdAt, address, port, version, key, owner, generation, task, ready
+   * → 1 when the record was rebuilt from what provider and agent say. What is on record is never overwritten.
+   */
+  gsAdopt: `
+    if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+    local owner = ARGV[8]
+    if owner ~= '' then
+      local c = redis.call('HMGET', KEYS[3], 'vm', 'destroyed', 'stopped', 'generation')
+      if c[1] and c[1] ~= ARGV[1] then return 0 end
+      if c[2] or tonumber(c[3] or '0') >= tonumber(ARGV[9]) then return 0 end
+      redis.call('HSET', KEYS[3], 'vm', ARGV[1], 'task', ARGV[10], 'attempt', 1)
+      if tonumber(c[4] or '0') < tonumber(ARGV[9]) then redis.call('HSET', KEYS[3], 'generation', ARGV[9]) end
+    end
+    redis.call('HSET', KEYS[2], ARGV[1], owner)
+    redis.call('HSET', KEYS[1], 'id', ARGV[1], 'pool', ARGV[2], 'power', 'running', 'agent', ARGV[11], 'createdAt', ARGV[3],
+      'address', ARGV[4], 'port', ARGV[5], 'version', ARGV[6], 'owner', owner)
+    if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'key', ARGV[7]) end
+    if owner ~= '' then redis.call('HSET', KEYS[1], 'generation', ARGV[9], 'task', ARGV[10], 'warm', '') end
+    if owner == '' and ARGV[11] == 'ready' then redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1]) end
+    return 1`,
+
+  /** route, claim | route JSON, generation, vm, change JSON → 1 when set: the claim is still this VM's, no later generation came. */
+  gsSetRoute: `
+    local c = redis.call('HMGET', KEYS[2], 'vm', 'generation')
+    if c[1] ~= ARGV[3] or tonumber(c[2] or '0') > tonumber(ARGV[2]) then return 0 end
+    local present = redis.call('GET', KEYS[1])
+    if present and cjson.decode(present).generation > tonumber(ARGV[2]) then return 0 end
+    redis.call('SET', KEYS[1], ARGV[1])
+    redis.call('PUBLISH', 'gs:routes', ARGV[4])
+    return 1`,
+
+  /** route | generation, change JSON → 1. A route of a later generation stays. */
+  gsRemoveRoute: `
+    local present = redis.call('GET', KEYS[1])
+    if present and cjson.decode(present).generation > tonumber(ARGV[1]) then return 0 end
+    redis.call('DEL', KEYS[1])
+    redis.call('PUBLISH', 'gs:routes', ARGV[2])
+    return 1`,
+
+  /** lease | holder, ttl ms → the lease's epoch while it is the holder's, else 0. Taking it again renews it. */
+  gsLease: `
+    local t = redis.call('TIME')
+    local now = t[1] * 1000 + math.floor(t[2] / 1000)
+    local f = redis.call('HMGET', KEYS[1], 'holder', 'until', 'epoch')
+    local epoch = tonumber(f[3] or '0')
+    if f[1] ~= ARGV[1] then
+      if f[1] and tonumber(f[2]) > now then return 0 end
+      epoch = epoch + 1
+    end
+    redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'until', now + ARGV[2], 'epoch', epoch)
+    return epoch`,
+
+  /** lease | holder */
+  gsLeaveLease: `
+    if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then redis.call('HSET', KEYS[1], 'until', 0) end
+    return 1`,
+} as const;

@@ -1,0 +1,198 @@
+// Compares what is on record with what the provider has, in both directions. Adopts ours, clears away the dead, removes what
+// nobody owns after two sightings of complete lists. Never removes a disk.
+import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
+import type { Clock, Logger } from "@gitspaces/daemon";
+import type { Provider, ProviderVm } from "@gitspaces/providers";
+import type { Owner } from "@gitspaces/vm-pool";
+import type { AgentClient } from "./agent-client.ts";
+import type { ClaimStore } from "./claim-store.ts";
+import { fingerprintIn } from "./key-label.ts";
+import type { VmRecord } from "./vm-record.ts";
+import type { VmRemoval } from "./vm-removal.ts";
+import type { VmStore } from "./vm-store.ts";
+
+type Collaborators = {
+  pools: readonly PoolSpec[];
+  provider: Provider;
+  store: VmStore;
+  claims: ClaimStore;
+  agents: AgentClient;
+  removal: VmRemoval;
+  installation: string;
+  vmStartMs: number;
+  clock: Clock;
+  log: Logger;
+};
+
+const SIGHTINGS = 2;
+/** A making that nobody finished or repeated for this many starts is given up. */
+const STARTS_UNTIL_LOST = 10;
+
+/** One sweep per call; what was seen before is remembered between them. */
+export function sweeper({
+  pools,
+  provider,
+  store,
+  claims,
+  agents,
+  removal,
+  installation,
+  vmStartMs,
+  clock,
+  log,
+}: Collaborators) {
+  const strays = new Map<InstanceId, number>();
+
+  async function adoptOwned(vm: ProviderVm, owner: Owner): Promise<boolean> {
+    const { id, address, port, version, createdAt } = vm;
+    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]) ?? null;
+    if (address === null) return false;
+    const isAdopted = await store.adopt({
+      id,
+      pool: poolOf(vm),
+      createdAt,
+      address,
+      port,
+      version,
+      keyFingerprint,
+      owner: await identityOf(vm, owner),
+      isReady: keyFingerprint !== null,
+    });
+    if (!isAdopted) return false;
+    const { generation } = await claims.get(owner.gitspaceId);
+    if (keyFingerprint !== null)
+      await claims.setRoute({
+        gitspaceId: owner.gitspaceId,
+        generation,
+        instanceId: id,
+        address,
+        port,
+        keyFingerprint,
+      });
+    log.info({ instanceId: id, gitspaceId: owner.gitspaceId, generation }, "a claim was restored from labels");
+    return true;
+  }
+
+  /** The agent knows the claim that it took; the label's generation may be that of a later action. */
+  async function identityOf(vm: ProviderVm, owner: Owner): Promise<Owner> {
+    const identity = (await statusOf(vm))?.identity;
+    return identity?.gitspaceId === owner.gitspaceId
+      ? { ...owner, generation: identity.generation, taskId: identity.taskId }
+      : owner;
+  }
+
+  async function statusOf(vm: ProviderVm) {
+    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]);
+    if (keyFingerprint === undefined || vm.address === null || vm.power !== "running") return undefined;
+    return await agents
+      .status(vm.id, { address: vm.address, port: vm.port, keyFingerprint }, AbortSignal.timeout(2_000))
+      .catch(() => undefined);
+  }
+
+  /** Stock again only when label and agent both say that nobody has it. */
+  async function adoptStock(vm: ProviderVm): Promise<boolean> {
+    const { id, address, port, version, createdAt } = vm;
+    const pool = pools.find(({ name }) => name === vm.labels["gs-pool"]);
+    const status = await statusOf(vm);
+    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]) ?? null;
+    if (
+      pool === undefined ||
+      address === null ||
+      status === undefined ||
+      status.identity !== null ||
+      status.ide !== "ready"
+    )
+      return false;
+    const isAdopted = await store.adopt({
+      id,
+      pool: pool.name,
+      createdAt,
+      address,
+      port,
+      version,
+      keyFingerprint,
+      owner: null,
+      isReady: true,
+    });
+    if (isAdopted) log.info({ instanceId: id, pool: pool.name }, "a warm VM was adopted");
+    return isAdopted;
+  }
+
+  async function unrecorded(vm: ProviderVm, isComplete: boolean, signal: AbortSignal): Promise<void> {
+    const owner = ownerIn(vm);
+    const isAdopted = vm.power === "running" && (owner === null ? await adoptStock(vm) : await adoptOwned(vm, owner));
+    if (isAdopted || (await store.get(vm.id)) !== undefined) return void strays.delete(vm.id);
+    if (!isComplete) return;
+    const sightings = (strays.get(vm.id) ?? 0) + 1;
+    strays.set(vm.id, sightings);
+    if (sightings < SIGHTINGS) return;
+    log.warn({ instanceId: vm.id, labels: vm.labels }, "a VM that nobody owns is removed");
+    await removal.remove({ id: vm.id, pool: poolOf(vm), gitspaceId: owner?.gitspaceId ?? null }, signal);
+    strays.delete(vm.id);
+  }
+
+  /** A VM on record that the provider has without power, or no longer has, serves nobody; its Gitspace can start again. */
+  async function dead({ vm }: VmRecord, reason: string, signal: AbortSignal): Promise<void> {
+    log.warn({ instanceId: vm.id, gitspaceId: vm.owner?.gitspaceId, reason }, "a VM is dead and is cleared away");
+    if (vm.owner === null && !(await store.takeStock(vm.id, vm.pool))) return;
+    if (vm.owner !== null)
+      await claims.removeRoute(vm.owner.gitspaceId, (await claims.get(vm.owner.gitspaceId)).generation);
+    await removal.remove({ id: vm.id, pool: vm.pool, gitspaceId: vm.owner?.gitspaceId ?? null }, signal);
+  }
+
+  async function recorded(
+    record: VmRecord,
+    present: ProviderVm | undefined,
+    isComplete: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { vm } = record;
+    const ageMs = clock.now() - vm.createdAt;
+    if (vm.power === "deleting") return await dead(record, "its removal was cut short", signal);
+    if (vm.power === "making") {
+      if (ageMs > vmStartMs * STARTS_UNTIL_LOST) await dead(record, "its making was given up", signal);
+      return;
+    }
+    if (present?.power === "stopped") return await dead(record, "it lost its power", signal);
+    if (present !== undefined || !isComplete) return;
+    // The list is a little old by now; a record is dropped only on the provider's present word.
+    if ((await provider.get(vm.id, { key: `get/${vm.id}`, signal })) === undefined)
+      await dead(record, "the provider no longer has it", signal);
+  }
+
+  /** Looks once at everything. @throws {FailureError} when the provider does not answer at all. */
+  return async function sweep(signal: AbortSignal): Promise<void> {
+    // Records first: a VM recorded after this moment is missing in `before`, never wrongly missing at the provider.
+    const before = (await Promise.all(pools.map(({ name }) => store.list(name)))).flat();
+    const { items, complete } = await provider.list({ key: "sweep", signal });
+    const ours = new Map(
+      items.filter(({ labels }) => labels["gs-installation"] === installation).map((vm) => [vm.id, vm]),
+    );
+    const known = new Set(before.map(({ vm }) => vm.id));
+    for (const record of before)
+      await guarded(record.vm.id, () => recorded(record, ours.get(record.vm.id), complete, signal));
+    for (const vm of ours.values()) {
+      if (known.has(vm.id)) continue;
+      const record = await store.get(vm.id);
+      await guarded(vm.id, () =>
+        record === undefined ? unrecorded(vm, complete, signal) : recorded(record, vm, complete, signal),
+      );
+    }
+    for (const id of strays.keys()) if (!ours.has(id)) strays.delete(id);
+  };
+
+  /** One VM in trouble does not keep the others from being looked at. */
+  async function guarded(id: InstanceId, work: () => Promise<void>): Promise<void> {
+    await work().catch((err: unknown) => log.warn({ err, instanceId: id }, "a VM could not be reconciled"));
+  }
+}
+
+function poolOf(vm: ProviderVm): string {
+  return vm.labels["gs-pool"] ?? "unknown";
+}
+
+function ownerIn({ labels }: ProviderVm): Owner | null {
+  const gitspaceId = labels["gs-gitspace"];
+  if (gitspaceId === undefined) return null;
+  return { gitspaceId, generation: Number(labels["gs-generation"] ?? 1), taskId: labels["gs-task"] ?? "" };
+}

@@ -1,0 +1,162 @@
+// The queue's edge: reads a job, does its task before the deadline, and keeps the answer with the job until the delegate has it.
+import {
+  type Answer,
+  failedAnswer,
+  fail,
+  okAnswer,
+  parse,
+  REDIS_PREFIX,
+  RUNNER_QUEUE,
+  RunnerJob,
+  type VmTask,
+  TaskHead,
+  toFailure,
+} from "@gitspaces/contracts";
+import type { Clock, Logger } from "@gitspaces/daemon";
+import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Metrics } from "./metrics.ts";
+import { stopwatch } from "./stopwatch.ts";
+import { taskEvents } from "./task-events.ts";
+import type { VmTasks } from "./vm-tasks.ts";
+
+type Collaborators = {
+  redis: Redis;
+  tasks: VmTasks;
+  metrics: Metrics;
+  clock: Clock;
+  log: Logger;
+  concurrency?: number;
+};
+export type TaskWorker = AsyncDisposable & { check(): void };
+
+const LOCK_MS = 15_000;
+const STALLED_EVERY_MS = 5_000;
+const CONCURRENCY = 16;
+/** A runner that dies often is no reason to give up a task; its deadline is. */
+const STALLED_OFTEN = 1_000;
+const DRAIN_MS = 12_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+class LeavingError extends Error {}
+
+/** Takes tasks until it is disposed; then finishes what it can in 12 s and hands the rest back. */
+export function startTaskWorker({
+  redis,
+  tasks,
+  metrics,
+  clock,
+  log,
+  concurrency = CONCURRENCY,
+}: Collaborators): TaskWorker {
+  const leaving = new AbortController();
+  // BullMQ gives a signal only to a processor that names it.
+  const worker = new Worker<unknown, Answer>(
+    RUNNER_QUEUE,
+    async (job, token, signal) => await process(job, token, signal),
+    {
+      connection: redis,
+      prefix: REDIS_PREFIX,
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_EVERY_MS,
+      maxStalledCount: STALLED_OFTEN,
+    },
+  );
+  worker.on("lockRenewalFailed", (jobIds) => {
+    for (const id of jobIds) worker.cancelJob(id, "another runner has the task");
+  });
+  worker.on("error", (err) => log.warn({ err }, "the task queue reports an error"));
+  worker.on("failed", (job, err) => log.error({ err, taskId: job?.id }, "a job failed"));
+
+  async function process(
+    job: Job<unknown, Answer>,
+    token: string | undefined,
+    lost: AbortSignal | undefined,
+  ): Promise<Answer> {
+    const read = readTask(job);
+    if ("answer" in read) return read.answer;
+    const { task } = read;
+    using deadline = deadlineSignal(task.deadline - clock.now());
+    const signal = AbortSignal.any([deadline.signal, leaving.signal, ...(lost === undefined ? [] : [lost])]);
+    try {
+      return await answer(job, task, signal);
+    } catch (error) {
+      if (lost?.aborted !== true && leaving.signal.aborted) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      throw error;
+    }
+  }
+
+  async function answer(job: Job<unknown, Answer>, task: VmTask, signal: AbortSignal): Promise<Answer> {
+    const watch = stopwatch();
+    const { emit, flushed } = taskEvents({
+      task,
+      before: job.progress,
+      write: (progress) => job.updateProgress(progress),
+      clock,
+      log,
+    });
+    const about = { taskId: task.id, type: task.type, gitspaceId: task.gitspaceId, generation: task.generation };
+    let answered: Answer;
+    try {
+      signal.throwIfAborted();
+      const result = await tasks(task, { watch, emit, signal });
+      answered = { ...okAnswer(task, result, watch.timings()) };
+      log.info({ ...about, timings: answered.timings }, "task done");
+    } catch (error) {
+      // Only a failure with a meaning is an answer; a lost lock or a stopping runner leaves the task to the next delivery.
+      const reason: unknown = signal.aborted ? signal.reason : error;
+      if (signal.aborted && !isFailure(reason)) throw reason;
+      answered = failedAnswer(task, toFailure(reason), watch.timings());
+      log[answered.outcome === "failed" && answered.failure.code === "internal" ? "error" : "warn"](
+        { ...about, err: error, failure: toFailure(reason) },
+        "task failed",
+      );
+    }
+    if (task.type === "vm.provision") metrics.claimed(task.data.pool, claimOutcome(answered), answered.timings);
+    await flushed();
+    return answered;
+  }
+
+  return {
+    check() {
+      if (!worker.isRunning()) throw new Error("the runner takes no tasks");
+    },
+    async [Symbol.asyncDispose]() {
+      const late = setTimeout(() => leaving.abort(new LeavingError("the runner is stopping")), DRAIN_MS);
+      await worker.close();
+      clearTimeout(late);
+    },
+  };
+}
+
+function isFailure(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === "FailureError";
+}
+
+function claimOutcome(answer: Answer): "warm" | "cold" | "failed" {
+  if (answer.outcome === "failed") return "failed";
+  return answer.result["warm"] === true ? "warm" : "cold";
+}
+
+/** A job that is no task is answered as such when it at least says whose it is. */
+function readTask(job: Job<unknown, Answer>): { task: VmTask } | { answer: Answer } {
+  try {
+    return { task: parse(RunnerJob, job.data, "task").task };
+  } catch (error) {
+    const head = TaskHead.safeParse((job.data as { task?: unknown } | null)?.task);
+    if (!head.success) throw new UnrecoverableError((error as Error).message);
+    return { answer: failedAnswer(head.data, toFailure(error)) };
+  }
+}
+
+function deadlineSignal(leftMs: number): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const expire = () => controller.abort(fail("timeout", "The task was not done before its deadline."));
+  if (leftMs <= 0) expire();
+  const timer = leftMs > 0 ? setTimeout(expire, Math.min(leftMs, LONGEST_TIMER_MS)) : undefined;
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}

@@ -1,0 +1,43 @@
+// Removing a VM: recorded first, its home disks let go, then the VM, then the record. Disks stay.
+import type { InstanceId } from "@gitspaces/contracts";
+import type { Logger } from "@gitspaces/daemon";
+import type { Provider } from "@gitspaces/providers";
+import { superseded } from "./claim-store.ts";
+import type { VmStore } from "./vm-store.ts";
+
+type Collaborators = { provider: Provider; store: VmStore; log: Logger };
+type Removed = { id: InstanceId; pool: string; gitspaceId: string | null };
+
+export type VmRemoval = ReturnType<typeof vmRemoval>;
+
+/** The remover of VMs. Every step is safe to repeat. */
+export function vmRemoval({ provider, store, log }: Collaborators) {
+  /** A zombie must not remove what a later action works with: the label is raised first, and says when it is too late. */
+  async function labelGeneration(id: InstanceId, generation: number, signal: AbortSignal): Promise<void> {
+    const call = { key: `generation/${id}/${generation}`, signal };
+    const vm = await provider.get(id, call);
+    if (vm === undefined || vm.power === "gone") return;
+    const labelled = Number(vm.labels["gs-generation"] ?? 0);
+    if (labelled > generation) throw superseded();
+    if (labelled < generation) await provider.label(id, { "gs-generation": String(generation) }, vm.version, call);
+  }
+
+  /** Removes a VM and frees its slot and claim; its home disks are detached and stay. */
+  async function remove({ id, pool, gitspaceId }: Removed, signal: AbortSignal): Promise<void> {
+    await store.deleting(id);
+    const vm = await provider.get(id, { key: `get/${id}`, signal });
+    for (const disk of vm?.disks ?? []) await provider.detachDisk(disk, id, { key: `detach/${id}/${disk}`, signal });
+    await provider.remove(id, { key: `remove/${id}`, signal });
+    await store.forget(id, pool, gitspaceId);
+    log.info({ instanceId: id, pool, gitspaceId: gitspaceId ?? undefined }, "a VM was removed");
+  }
+
+  return {
+    remove,
+    /** Removes a claimed VM in the name of a generation. @throws {FailureError} `superseded` when a later one holds it. */
+    async removeClaimed(vm: Removed & { generation: number }, signal: AbortSignal): Promise<void> {
+      await labelGeneration(vm.id, vm.generation, signal);
+      await remove(vm, signal);
+    },
+  };
+}

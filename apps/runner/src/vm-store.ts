@@ -1,0 +1,103 @@
+// The records of VMs and their pools in Redis. Every write is a compare-and-set; losing one is an answer, not an error.
+import { type PoolSpec, redisKeys } from "@gitspaces/contracts";
+import type { Owner } from "@gitspaces/vm-pool";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import { defineScript, scripts } from "./scripts.ts";
+import { readVmRecord, type VmRecord } from "./vm-record.ts";
+
+export type Adopted = {
+  id: string;
+  pool: string;
+  createdAt: number;
+  address: string;
+  port: number;
+  version: string;
+  keyFingerprint: string | null;
+  owner: Owner | null;
+  isReady: boolean;
+};
+
+const done = z.union([z.literal(0), z.literal(1)]).transform((number) => number === 1);
+const LEASE_MS = 15_000;
+/** Stands where a script takes a claim's key and there is no claim; no Gitspace can have this id. */
+const NOBODY = "-";
+
+export type VmStore = ReturnType<typeof vmStore>;
+
+/** The store on this connection. */
+export function vmStore(redis: Redis) {
+  const script = (name: keyof typeof scripts) => defineScript(redis, name, scripts[name]);
+  const addStock = script("gsAddStock");
+  const running = script("gsRunning");
+  const version = script("gsVersion");
+  const enrol = script("gsEnrol");
+  const agent = script("gsAgent");
+  const takeStock = script("gsTakeStock");
+  const deleting = script("gsDeleting");
+  const forget = script("gsForget");
+  const adopt = script("gsAdopt");
+  const lease = script("gsLease");
+  const leaveLease = script("gsLeaveLease");
+  const { vm: vmKey, warm, slots, claim } = redisKeys;
+
+  return {
+    /** The VM's record, or nothing. */
+    async get(id: string): Promise<VmRecord | undefined> {
+      return readVmRecord(await redis.hgetall(vmKey(id)));
+    },
+    /** Every VM of a pool that is not gone. */
+    async list(pool: string): Promise<VmRecord[]> {
+      const ids = await redis.hkeys(slots(pool));
+      const records = await Promise.all(ids.map((id) => redis.hgetall(vmKey(id)).then(readVmRecord)));
+      return records.filter((record) => record !== undefined);
+    },
+    /** Takes a slot under `max` for a new VM of the stock; false when there is none. */
+    async addStock(id: string, pool: PoolSpec, now: number): Promise<boolean> {
+      return done.parse(await addStock([slots(pool.name), vmKey(id)], [id, pool.name, pool.max, now]));
+    },
+    /** The provider made it; false when it was given up meanwhile. */
+    async running(id: string, at: { address: string; port: number; version: string }): Promise<boolean> {
+      return done.parse(await running([vmKey(id)], [at.address, at.port, at.version]));
+    },
+    async noteVersion(id: string, text: string): Promise<void> {
+      await version([vmKey(id)], [text]);
+    },
+    /** Records the agent's key; false when the instance is unknown, on its way out, or has another key. */
+    async enrolled(id: string, keyFingerprint: string): Promise<boolean> {
+      return done.parse(await enrol([vmKey(id)], [keyFingerprint]));
+    },
+    /** Records how far the agent is; ready and without owner, the VM joins the warm ones. */
+    async agent(id: string, pool: string, state: "ready" | "failed", reason = ""): Promise<boolean> {
+      return done.parse(await agent([vmKey(id), warm(pool)], [state, reason]));
+    },
+    /** Takes a VM without owner out of the pool for good; false when it has an owner. */
+    async takeStock(id: string, pool: string): Promise<boolean> {
+      return done.parse(await takeStock([vmKey(id), warm(pool)], []));
+    },
+    /** An owned VM is on its way out. */
+    async deleting(id: string): Promise<void> {
+      await deleting([vmKey(id)], []);
+    },
+    /** The VM is gone: its slot is free, and the Gitspace that held it holds none. */
+    async forget(id: string, pool: string, gitspaceId: string | null): Promise<void> {
+      await forget([vmKey(id), warm(pool), slots(pool), claim(gitspaceId ?? NOBODY)], [id, pool]);
+    },
+    /** Rebuilds a lost record from what provider and agent say; false when there is one, or the Gitspace holds another VM. */
+    async adopt(vm: Adopted): Promise<boolean> {
+      const { owner } = vm;
+      const keys = [vmKey(vm.id), slots(vm.pool), claim(owner?.gitspaceId ?? NOBODY), warm(vm.pool)];
+      const facts = [vm.id, vm.pool, vm.createdAt, vm.address, vm.port, vm.version, vm.keyFingerprint ?? ""];
+      const claimed = [owner?.gitspaceId ?? "", owner?.generation ?? 0, owner?.taskId ?? ""];
+      return done.parse(await adopt(keys, [...facts, ...claimed, vm.isReady ? "ready" : "starting"]));
+    },
+    /** Takes or renews a pool's lease for 15 s; its epoch, or nothing while another runner holds it. */
+    async lease(pool: string, holder: string): Promise<number | undefined> {
+      const epoch = z.number().parse(await lease([redisKeys.lease(pool)], [holder, LEASE_MS]));
+      return epoch === 0 ? undefined : epoch;
+    },
+    async leaveLease(pool: string, holder: string): Promise<void> {
+      await leaveLease([redisKeys.lease(pool)], [holder]);
+    },
+  };
+}

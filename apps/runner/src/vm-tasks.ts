@@ -1,0 +1,78 @@
+// What each task from the control plane does here.
+import { fail, type TaskResult, type VmTask } from "@gitspaces/contracts";
+import type { Claiming } from "./claiming.ts";
+import { type ClaimStore, superseded } from "./claim-store.ts";
+import type { GitspaceLock } from "./gitspace-lock.ts";
+import type { HomeDisks } from "./home-disk.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import type { Emit } from "./task-events.ts";
+import type { VmRemoval } from "./vm-removal.ts";
+import type { VmStore } from "./vm-store.ts";
+
+type Collaborators = {
+  claims: ClaimStore;
+  store: VmStore;
+  claiming: Claiming;
+  removal: VmRemoval;
+  disks: HomeDisks;
+  alone: GitspaceLock;
+};
+type Turn = { watch: Stopwatch; emit: Emit; signal: AbortSignal };
+type Task<T extends VmTask["type"]> = Extract<VmTask, { type: T }>;
+
+export type VmTasks = ReturnType<typeof vmTasks>;
+
+/** The tasks, each safe to repeat, each alone on its Gitspace. */
+export function vmTasks({ claims, store, claiming, removal, disks, alone }: Collaborators) {
+  /** Takes the Gitspace's VM away: traffic first, then the VM; its home disk stays. */
+  async function release(task: VmTask, { watch }: Turn, signal: AbortSignal): Promise<void> {
+    await watch.measure("route", () => claims.removeRoute(task.gitspaceId, task.generation));
+    const { vm: id } = await claims.get(task.gitspaceId);
+    if (id === null) return;
+    const pool = (await store.get(id))?.vm.pool;
+    if (pool === undefined) return;
+    await watch.measure("remove", () =>
+      removal.removeClaimed({ id, pool, gitspaceId: task.gitspaceId, generation: task.generation }, signal),
+    );
+  }
+
+  async function provision(task: Task<"vm.provision">, turn: Turn): Promise<TaskResult<"vm.provision">> {
+    return await alone(task, "provision", turn.signal, (signal) => claiming.provision({ ...turn, task, signal }));
+  }
+
+  async function stop(task: Task<"vm.stop">, turn: Turn): Promise<TaskResult<"vm.stop">> {
+    if (task.data.policy === "suspend")
+      turn.emit("note", "This runner does not suspend VMs; the VM is released and the home disk kept.");
+    return await alone(task, "stop", turn.signal, async (signal) => {
+      await release(task, turn, signal);
+      return { power: "gone" as const };
+    });
+  }
+
+  async function destroy(task: Task<"vm.destroy">, turn: Turn): Promise<TaskResult<"vm.destroy">> {
+    return await alone(task, "destroy", turn.signal, async (signal) => {
+      await release(task, turn, signal);
+      const disk = task.data.homeDisk;
+      if (disk === null) return {};
+      if ((await claims.get(task.gitspaceId)).vm !== null)
+        throw fail("conflict", "The Gitspace still holds a VM, so its home disk stays.");
+      await turn.watch.measure("disk", () => disks.remove(disk, task.gitspaceId, signal));
+      return {};
+    });
+  }
+
+  async function status(task: Task<"vm.status">): Promise<TaskResult<"vm.status">> {
+    const { vm: id, generation } = await claims.get(task.gitspaceId);
+    if (task.generation < generation) throw superseded();
+    const record = id === null ? undefined : await store.get(id);
+    if (record === undefined || record.vm.power === "gone") return { vm: null };
+    return { vm: { instanceId: record.vm.id, power: record.vm.power, generation } };
+  }
+
+  return async (task: VmTask, turn: Turn): Promise<TaskResult<VmTask["type"]>> => {
+    if (task.type === "vm.provision") return await provision(task, turn);
+    if (task.type === "vm.stop") return await stop(task, turn);
+    if (task.type === "vm.destroy") return await destroy(task, turn);
+    return await status(task);
+  };
+}
