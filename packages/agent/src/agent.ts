@@ -1,0 +1,97 @@
+// Wiring: each thing is opened, then told how it closes. The IDE comes first, since it takes longest to be warm.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Logger, retryUntil, systemClock } from "@gitspaces/daemon";
+import { enrol, keepCertificate } from "@gitspaces/daemon/certificates";
+import { childEnvironment } from "./child-environment.ts";
+import type { AgentConfig } from "./config.ts";
+import { performTask } from "./gitspace.ts";
+import { agentStatus, type House, stateOf } from "./house.ts";
+import { folderDisk } from "./home-disk.ts";
+import { ideCommand } from "./ide-command.ts";
+import { Ide } from "./ide.ts";
+import { IdentityStore } from "./identity.ts";
+import { Journal } from "./journal.ts";
+import { Ports } from "./ports.ts";
+import { endProcesses } from "./process-tree.ts";
+import { openRunFolder } from "./run-folder.ts";
+import { startServer } from "./server.ts";
+import { TaskDesk } from "./task-desk.ts";
+
+const ENROL_DEADLINE_MS = 60_000;
+
+/** Starts an agent; what it gives closes everything in reverse. `port` is where it listens. */
+export async function startAgent(
+  config: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { port: number }> {
+  await using opened = new AsyncDisposableStack();
+  const { home, stateFolder, metadata, listen } = config;
+  const { instanceId } = metadata;
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  mkdirSync(home, { recursive: true });
+
+  // What an earlier life of this agent left running would work beside us on the same files.
+  await endProcesses(instanceId, 0);
+  const runFolder = opened.use(openRunFolder(stateFolder)).path;
+  const env = { ...childEnvironment(process.env, home, instanceId), XDG_RUNTIME_DIR: runFolder };
+  const journal = opened.use(new Journal(join(stateFolder, "journal.db")));
+  const identities = new IdentityStore(stateFolder);
+  const ports = new Ports(config.isolation, instanceId);
+  opened.defer(async () => await endProcesses(instanceId, 1_000));
+  const command = ideCommand(config.imageFolder, home, runFolder);
+  const ide = opened.use(new Ide({ command, home, env, log }));
+  const house: House = {
+    instanceId,
+    home,
+    runFolder,
+    env,
+    homeDisk: folderDisk(home),
+    identities,
+    journal,
+    ide,
+    ports,
+    log,
+  };
+  if (!["stopped", "removed"].includes(stateOf(house))) ide.start();
+
+  const { enrolUrl, caFingerprint, token } = metadata;
+  const files = { keyFile: join(stateFolder, "key.pem"), certificateFile: join(stateFolder, "certificate.json") };
+  const enrolment = { enrolUrl, caFingerprint, name: instanceId, role: "vm" as const, ...files, signal };
+  const certificate = await retryUntil(async () => await enrol({ ...enrolment, token }), {
+    signal,
+    deadlineMs: ENROL_DEADLINE_MS,
+    log,
+    what: "the enrolment listener",
+  });
+
+  const perform = async (work: Parameters<typeof performTask>[1]) => await performTask(house, work);
+  const desk = opened.use(new TaskDesk({ journal, identities, perform, clock: systemClock, log }));
+  const server = opened.use(
+    await startServer({
+      listen,
+      certificate,
+      status: () => agentStatus(house),
+      identities,
+      journal,
+      desk,
+      tunnels: { ports, idePath: ide.socket, claimed: () => identities.identity !== undefined },
+      log,
+    }),
+  );
+  ports.ownPort = server.port;
+  opened.use(
+    keepCertificate({
+      ...enrolment,
+      identity: certificate,
+      onRenewed: (renewed) => server.useCertificate(renewed),
+      log,
+    }),
+  );
+  desk.resume();
+  log.info({ port: server.port, instanceId }, "agent listens");
+
+  const close = opened.move();
+  return { port: server.port, [Symbol.asyncDispose]: async () => await close.disposeAsync() };
+}

@@ -1,0 +1,81 @@
+// Runs one program with arguments, never through a shell of ours, and hands out its output line by line.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { StringDecoder } from "node:string_decoder";
+import type { ChildEnvironment } from "./child-environment.ts";
+
+export type Command = {
+  program: string;
+  args: readonly string[];
+  cwd: string;
+  env: ChildEnvironment;
+  signal: AbortSignal;
+  onLine?: (line: string) => void;
+};
+export type Ended = { code: number | null; output: string[] };
+
+const KILL_AFTER_MS = 2_000;
+const DRAIN_MS = 200;
+const KEPT_LINES = 200;
+const LONGEST_LINE = 4_000;
+
+/**
+ * Runs to the program's end and gives its exit code and last lines. What it left running in the background stays.
+ * An abort ends its whole process group, politely first; then the abort's reason is thrown.
+ */
+export async function run({ program, args, cwd, env, signal, onLine }: Command): Promise<Ended> {
+  signal.throwIfAborted();
+  const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const output: string[] = [];
+  const keep = (line: string) => {
+    if (output.push(line) > KEPT_LINES) output.shift();
+    onLine?.(line);
+  };
+  const drained = Promise.all([child.stdout, child.stderr].map((stream) => readLines(stream, keep)));
+  const abort = () => endGroup(child);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const [code] = (await once(child, "exit")) as [number | null];
+    // A background process may hold the pipe for ever.
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
+    signal.throwIfAborted();
+    return { code, output };
+  } finally {
+    signal.removeEventListener("abort", abort);
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }
+}
+
+function endGroup(child: ChildProcess): void {
+  signalGroup(child, "SIGTERM");
+  const late = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
+  child.once("exit", () => clearTimeout(late));
+}
+
+/** Signals a child that leads its own process group, and everyone in the group. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** A carriage return ends a line as well: progress meters write over themselves. */
+export async function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<void> {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.write(chunk)).split(/\r\n|[\r\n]/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") onLine(line.slice(0, LONGEST_LINE));
+    if (rest.length > LONGEST_LINE) {
+      onLine(rest.slice(0, LONGEST_LINE));
+      rest = "";
+    }
+  }
+  rest += decoder.end();
+  if (rest !== "") onLine(rest);
+}

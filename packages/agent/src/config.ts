@@ -1,0 +1,38 @@
+// An agent is configured by its environment alone, and by the metadata file of its instance.
+import { readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { AgentMetadata, fail, parse } from "@gitspaces/contracts";
+import { address, loadConfig } from "@gitspaces/daemon";
+import { z } from "zod";
+
+const folder = z.string().refine((path) => isAbsolute(path), "should be an absolute path");
+
+const Environment = z.object({
+  metadataFile: z.string().min(1),
+  stateFolder: folder,
+  listen: address.default({ host: "0.0.0.0", port: 8083 }),
+  /** The person's home folder; the home disk appears in its place. */
+  home: folder,
+  /** Holds code-server. */
+  imageFolder: folder,
+  isolation: z.enum(["namespace", "none"]).default("namespace"),
+});
+
+export type AgentConfig = z.infer<typeof Environment> & { metadata: AgentMetadata };
+
+/** The agent's configuration. @throws {FailureError} `bad_request` naming what is missing or wrong. */
+export function readConfig(env: NodeJS.ProcessEnv): AgentConfig {
+  const config = loadConfig(Environment, { env, argv: [] });
+  return { ...config, metadata: parse(AgentMetadata, readJson(config.metadataFile), config.metadataFile) };
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw fail("bad_request", `The metadata file ${file} could not be read: ${(cause as Error).message}`, {
+      field: "metadataFile",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,46 @@
+// What the work for a Gitspace stands on, and what the agent says of its state.
+import type { AgentStatus, GitspaceTask, TaskResult } from "@gitspaces/contracts";
+import type { Logger } from "@gitspaces/daemon";
+import type { ChildEnvironment } from "./child-environment.ts";
+import { hasGitChanges } from "./git-changes.ts";
+import type { HomeDisk } from "./home-disk.ts";
+import type { Ide } from "./ide.ts";
+import type { IdentityStore } from "./identity.ts";
+import type { Journal } from "./journal.ts";
+import type { Ports } from "./ports.ts";
+
+export type House = {
+  instanceId: string;
+  home: string;
+  runFolder: string;
+  env: ChildEnvironment;
+  homeDisk: HomeDisk;
+  identities: IdentityStore;
+  journal: Journal;
+  ide: Ide;
+  ports: Ports;
+  log: Logger;
+};
+export type GitspaceState = TaskResult<"gitspace.status">["state"];
+export type TaskOf<T extends GitspaceTask["type"]> = Extract<GitspaceTask, { type: T }>;
+
+/** The Gitspace's state as the agent knows it. */
+export function stateOf({ identities, journal }: Pick<House, "identities" | "journal">): GitspaceState {
+  if (identities.identity === undefined) return "unclaimed";
+  return (journal.fact("state") ?? "starting") as GitspaceState;
+}
+
+/** What `GET /status` answers. */
+export function agentStatus({ instanceId, identities, journal, ide }: House): AgentStatus {
+  return { instanceId, identity: identities.identity ?? null, generation: journal.generation, ide: ide.state };
+}
+
+/** The result of `gitspace.status`. */
+export async function gitspaceStatus(house: House): Promise<TaskResult<"gitspace.status">> {
+  return {
+    state: stateOf(house),
+    ports: house.ports.list(),
+    ide: house.ide.state,
+    hasGitChanges: await hasGitChanges(house.journal.fact("folder"), house.env),
+  };
+}
