@@ -15,7 +15,7 @@ export function judge(goal: Goal, id: string, gitspace: Gitspace | undefined, ge
   if (gitspace.generation < generation) return pending;
   if (gitspace.state === goal) return reached;
   if (gitspace.state === "error") {
-    const message = gitspace.instance?.error_message ?? "it gives no reason";
+    const message = (gitspace.instance?.error_message ?? "it gives no reason").replace(/[^.!?]$/, "$&.");
     return failed(
       gitspace.instance?.error_code ?? "internal",
       `${id} failed: ${message} Its events: gitspaces events ${id}`,

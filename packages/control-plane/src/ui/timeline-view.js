@@ -21,6 +21,7 @@ export function timelineView(id) {
     const groups = readTimeline([...events.values()].toSorted((a, b) => a.id - b.id));
     running = [];
     const newest = groups.at(-1)?.id;
+    const focused = document.activeElement?.dataset.group;
     place.replaceChildren(
       ...(groups.length === 0
         ? [element("p", { class: "hint" }, "Nothing has happened yet. Start it to see how.")]
@@ -33,7 +34,8 @@ export function timelineView(id) {
         { open: toggled.get(group.id) ?? group.id === newest },
         element(
           "summary",
-          {},
+          // Opening by hand is remembered; opening by us is not.
+          { "data-group": group.id, onclick: () => toggled.set(group.id, !made.open) },
           mark(group),
           element("strong", {}, group.title),
           element("span", { class: "text" }, group.mark === "failed" ? group.text : ""),
@@ -55,7 +57,6 @@ export function timelineView(id) {
           ),
         ),
       );
-      made.addEventListener("toggle", () => toggled.set(group.id, made.open));
       return made;
     }
     function mark(each) {
@@ -75,6 +76,7 @@ export function timelineView(id) {
     function time(at) {
       return element("time", { datetime: new Date(at).toISOString() }, clock(at, now));
     }
+    if (focused !== undefined) place.querySelector(`[data-group="${focused}"]`)?.focus({ preventScroll: true });
     tick();
   }
   function tick() {

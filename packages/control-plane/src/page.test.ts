@@ -1,0 +1,133 @@
+// The page as a person meets it: a real Chromium, a real control plane, a delegate that answers by hand.
+import { type AddressInfo, createServer } from "node:net";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testControlPlane, type TestControlPlane } from "./testing/control-plane.ts";
+import { connect, type TestDelegate } from "./testing/delegate.ts";
+
+let plane: TestControlPlane;
+let delegate: TestDelegate;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+const repository = "https://git.example.com/team/hello.git";
+
+beforeAll(async () => {
+  // The page's requests carry its origin, so the public URL must be known before the port is taken.
+  const port = await freePort();
+  plane = await testControlPlane({ listen: `127.0.0.1:${port}`, publicUrl: `http://localhost:${port}` });
+  delegate = await connect(plane);
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+  browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args });
+  page = await browser.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (/Content Security Policy/.test(message.text())) complaints.push(message.text());
+  });
+});
+afterAll(async () => {
+  await browser.close();
+  await plane[Symbol.asyncDispose]();
+});
+
+const home = (): string => new URL(plane.url).port;
+const address = (path: string): string => `http://localhost:${home()}${path}`;
+const see = (text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
+
+async function create(url: string, name: string): Promise<void> {
+  await page.goto(address("/"));
+  await page.getByLabel("Repository").fill(url);
+  await page.getByLabel("Name").fill(name);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/gitspaces\//);
+}
+
+test("a wrong token is refused in words; the right one leads on, but never to another host", async () => {
+  await page.goto(address("/?next=//example.com/"));
+  await page.getByLabel("Personal token").fill("gsp_wrong");
+  await page.keyboard.press("Enter");
+  await page.locator(".problem:not(:empty)").waitFor();
+  await page.getByLabel("Personal token").fill(plane.adminToken);
+  await page.keyboard.press("Enter");
+  await see("No Gitspace yet");
+  expect(new URL(page.url()).host).toBe(`localhost:${home()}`);
+  await page.goto(address("/?next=/gitspaces/no-such-abc123"));
+  await see("There is no such Gitspace");
+  expect(new URL(page.url()).pathname).toBe("/gitspaces/no-such-abc123");
+});
+
+test("a Gitspace is made, shown as it starts, opened by a link, stopped and deleted, all without a reload", async () => {
+  await create(repository, "there and back");
+  await see("starting");
+  await page.getByLabel("under way").first().waitFor();
+  await delegate.does("vm.provision", "gitspace.start");
+  await see("running");
+  expect(await page.getByRole("link", { name: "Open" }).getAttribute("href")).toMatch(
+    /^http:\/\/there-and-back-\w+\.gitspaces\.localhost:7401\/?$/,
+  );
+  expect(await page.getByLabel("under way").count()).toBe(0);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await delegate.does("gitspace.stop", "vm.stop");
+  await see("stopped");
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await delegate.does("vm.destroy");
+  await page.waitForURL(address("/"));
+  await see("No Gitspace yet");
+});
+
+test("a failed start is shown as failed, with its reason and another try", async () => {
+  await create(repository, "unlucky");
+  const task = await delegate.take();
+  await delegate.fail(task, "no_capacity", "never");
+  await see("This Gitspace failed");
+  await see("no: no_capacity");
+  await page.getByLabel("failed", { exact: true }).first().waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await see("starting");
+  // What the failed start may have left is released first.
+  await delegate.does("vm.stop", "vm.provision", "gitspace.start");
+  await see("running");
+  expect(await page.getByText("This Gitspace failed").count()).toBe(0);
+});
+
+test("what a Gitspace writes is text, never markup", async () => {
+  await create(repository, "<img src=x>");
+  await delegate.does("vm.provision");
+  const task = await delegate.take();
+  const line = { taskId: task.id, gitspaceId: task.gitspaceId, at: Date.now() };
+  const events = [
+    { ...line, seq: 1, kind: "log", message: "<b>bold</b> \u001b[31mred\u001b[0m" },
+    { ...line, seq: 2, kind: "note", message: "<script>alert(1)</script>" },
+  ];
+  await delegate.call("POST", `/api/agent/v2/tasks/${task.id}/events`, { events });
+  await see("<b>bold</b> red");
+  await see("<script>alert(1)</script>");
+  expect(await page.locator("h1").textContent()).toBe("<img src=x>");
+  await delegate.succeed(task);
+});
+
+test("the list follows what happens elsewhere, and goes on after the control plane was away", async () => {
+  await page.goto(address("/"));
+  await see("unlucky");
+  await plane.restart();
+  delegate = await connect(plane);
+  const made = await plane.call("POST", "/api/v1/gitspaces", { code_repo_url: repository, name: "made-elsewhere" });
+  expect(made.status).toBe(201);
+  await see("made-elsewhere");
+});
+
+test("the page runs within its content security policy and throws nothing", () => {
+  expect(complaints).toEqual([]);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
