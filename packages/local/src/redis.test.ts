@@ -33,6 +33,7 @@ function as(user: RedisUser): Redis {
     username: user,
     password: readSecret(secrets.redisPassword[user]),
   });
+  client.on("error", () => undefined);
   clients.push(client);
   return client;
 }
@@ -100,6 +101,16 @@ test("a pool that makes nothing is not waited for, a warm VM is seen", async () 
   expect(await wait()).toBe(false);
   await as("local").zadd("gs:pool:default:warm", 1, "vm-1");
   expect(await wait()).toBe(true);
+});
+
+test("what a script wrote is there after a restart", async () => {
+  const script = "redis.call('hset', KEYS[1], 'a', '1') redis.call('hset', KEYS[1], 'b', '2')";
+  await as("runner").eval(script, 1, "gs:vm:kept");
+  await program[Symbol.asyncDispose]();
+  program = keepProgram(redisProgram(folder, port, secrets), { dataFolder: folder, say: () => undefined });
+  await waitForRedis(port, secrets, AbortSignal.timeout(10_000));
+  program.started();
+  expect(await as("runner").hgetall("gs:vm:kept")).toEqual({ a: "1", b: "2" });
 });
 
 test("no password stands in a file of Redis, and its files are its owner's alone", () => {
