@@ -10,9 +10,10 @@ import {
   RunnerProgress,
   type VmTask,
 } from "@gitspaces/contracts";
-import { backoff, type Logger } from "@gitspaces/daemon";
-import { type Job, Queue, QueueEvents } from "bullmq";
+import type { Logger } from "@gitspaces/daemon";
+import { type Job, Queue } from "bullmq";
 import { Redis } from "ioredis";
+import { watchJobs } from "./job-events.ts";
 import type { Assignment, Workplace } from "./workplace.ts";
 
 /** A look at every awaited job now and then, for events that were missed and for a Redis that lost its data. */
@@ -52,7 +53,18 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
   };
   redis.on("ready", lookAtAll);
   const looking = setInterval(lookAtAll, LOOK_EVERY_MS);
-  const listening = listen();
+  const watching = watchJobs(redis.duplicate({ socketTimeout: 15_000 }), {
+    signal: stop.signal,
+    log,
+    onStart: lookAtAll,
+    onProgress(id, progress) {
+      const waiter = awaited.get(id);
+      if (waiter !== undefined) takeProgress(waiter, progress);
+    },
+    onEnd(id) {
+      if (awaited.has(id)) lookSoon(id);
+    },
+  });
 
   async function put({ task, raw }: Assignment<VmTask>): Promise<void> {
     await queue.add(task.type, { task: raw }, { jobId: task.id, removeOnComplete: false, removeOnFail: false });
@@ -75,38 +87,6 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
     }
     takeProgress(waiter, job.progress);
     if (job.finishedOn !== undefined) waiter.done(answerOf(job, waiter.assignment.task, log));
-  }
-
-  /** One connection for the events of all jobs; it goes on after what was last seen, so that nothing falls between two reads. */
-  async function listen(): Promise<void> {
-    const pause = backoff({ firstMs: 100, maxMs: 2_000, signal: stop.signal });
-    while (!stop.signal.aborted) {
-      const stream = await redis.xrevrange(`${REDIS_PREFIX}:${RUNNER_QUEUE}:events`, "+", "-", "COUNT", 1);
-      const events = new QueueEvents(RUNNER_QUEUE, {
-        connection: redis,
-        prefix: REDIS_PREFIX,
-        autorun: false,
-        lastEventId: stream[0]?.[0] ?? "0-0",
-      });
-      const close = () => void events.close().catch(() => undefined);
-      stop.signal.addEventListener("abort", close, { once: true });
-      events.on("error", (error) => log.debug({ reason: error.message }, "runner queue events"));
-      events.on("progress", ({ jobId, data }) => {
-        const waiter = awaited.get(jobId);
-        if (waiter !== undefined) takeProgress(waiter, data);
-      });
-      for (const end of ["completed", "failed"] as const) {
-        events.on(end, ({ jobId }: { jobId: string }) => {
-          if (awaited.has(jobId)) lookSoon(jobId);
-        });
-      }
-      lookAtAll();
-      await events.run().catch((error: unknown) => log.debug({ reason: (error as Error).message }, "events stopped"));
-      stop.signal.removeEventListener("abort", close);
-      if (stop.signal.aborted) return;
-      await events.close();
-      await pause.wait();
-    }
   }
 
   function takeProgress(waiter: Awaited, progress: unknown): void {
@@ -163,7 +143,7 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
       stop.abort();
       redis.off("ready", lookAtAll);
       redis.disconnect();
-      await listening.catch(() => undefined);
+      await watching;
       await queue.close().catch(() => undefined);
       redis.disconnect();
     },

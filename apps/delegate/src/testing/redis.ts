@@ -6,10 +6,10 @@ import { createInterface } from "node:readline";
 
 export type TestRedis = { url: string; port: number } & AsyncDisposable;
 
-/** Starts `redis-server`; disposing ends it. */
-export async function startRedis(): Promise<TestRedis> {
+/** Starts `redis-server`, on a free port or the one that is wanted; disposing ends it. */
+export async function startRedis(wanted?: number): Promise<TestRedis> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
+    const port = wanted ?? (await freePort());
     const server = spawn(
       "redis-server",
       ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"],
