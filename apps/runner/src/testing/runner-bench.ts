@@ -85,7 +85,7 @@ export async function openBench(wanted: Wanted = {}): Promise<RunnerBench> {
     isDefault: true,
     ...wanted.pool,
   };
-  const log = createLog("runner", "silent");
+  const log = createLog("runner", process.env.RUNNER_TEST_LOG ?? "silent");
   const start = async () =>
     await startRunner({ config, pools: [pool], provider, log, signal: new AbortController().signal });
 

@@ -24,7 +24,7 @@ type Options = { metadata: AgentMetadata; listener: Server; folder: string; ide?
 
 /** A listener without a certificate yet, so that its port is known before its owner enrols. */
 export async function openListener(): Promise<Server> {
-  const server = createServer({});
+  const server = createServer({ requestCert: true, rejectUnauthorized: true });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return server;
