@@ -101,9 +101,10 @@ const PROGRESS_EVERY_MS = 500;
 function quietly(tell: (line: string) => void): (line: string) => void {
   let toldAt = 0;
   return (line) => {
+    if (line.startsWith("Cloning into ")) return;
     const progress = /\d+%/.test(line) && !/, done\.?$/.test(line);
     if (progress && performance.now() - toldAt < PROGRESS_EVERY_MS) return;
     if (progress) toldAt = performance.now();
-    tell(line);
+    tell(line.trimEnd());
   };
 }

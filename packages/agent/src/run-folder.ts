@@ -14,14 +14,19 @@ function inMemory(): string {
   }
 }
 
-/** Makes the run folder (0700) of the agent that owns `stateFolder`, empty. Its name has no character a shell would read. */
-export function openRunFolder(stateFolder: string): RunFolder {
+/** Where the run folder of the agent that owns `stateFolder` is. The name has no character that a shell would read. */
+export function runFolderOf(stateFolder: string): string {
   const name = createHash("sha256").update(stateFolder).digest("hex").slice(0, 12);
-  const path = join(inMemory(), `gs-${name}`);
+  return join(inMemory(), `gs-${name}`);
+}
+
+export type RunFolder = Disposable & { path: string };
+
+/** Makes the run folder (0700), empty. @throws {FailureError} `internal` when somebody else has taken its place. */
+export function openRunFolder(stateFolder: string): RunFolder {
+  const path = runFolderOf(stateFolder);
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { mode: 0o700 });
   if (lstatSync(path).uid !== process.getuid?.()) throw fail("internal", `${path} belongs to another user.`);
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
-
-export type RunFolder = Disposable & { path: string };

@@ -82,7 +82,8 @@ export class TaskDesk implements AsyncDisposable {
 
   async #perform(work: Work): Promise<Record<string, unknown>> {
     work.signal.throwIfAborted();
-    return await work.stage("total", async () => await this.#desk.perform(work));
+    work.begin();
+    return await this.#desk.perform(work);
   }
 
   #inLine(work: Work): Promise<Record<string, unknown>> {

@@ -23,6 +23,9 @@ export class Work {
   #seq: number;
   #logLines = 0;
   #gathering: NodeJS.Timeout | undefined;
+  #flushing: NodeJS.Immediate | undefined;
+  #beganAt = performance.now();
+  #lapAt = this.#beganAt;
   #over = false;
 
   constructor({ task, receivedAt }: Taken, journal: Journal, clock: Clock) {
@@ -51,7 +54,7 @@ export class Work {
     const head = { taskId: id, gitspaceId, seq: ++this.#seq, at: this.#clock.now(), kind, message: text };
     this.#pending.push(fields === undefined ? head : { ...head, fields });
     if (kind === "log") this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS);
-    else this.#flush();
+    else this.#flushing ??= setImmediate(() => this.#flush());
   }
 
   #mayLog(): boolean {
@@ -70,7 +73,9 @@ export class Work {
 
   #take(): TaskEvent[] {
     clearTimeout(this.#gathering);
+    clearImmediate(this.#flushing);
     this.#gathering = undefined;
+    this.#flushing = undefined;
     const events = this.#pending;
     this.#pending = [];
     return events;
@@ -86,13 +91,21 @@ export class Work {
     return this.#take();
   }
 
-  /** Does a stage and notes how many milliseconds it took. */
+  /** The work begins now; what it waited for its turn is no stage of it. */
+  begin(): void {
+    this.#beganAt = performance.now();
+    this.#lapAt = this.#beganAt;
+  }
+
+  /** Does a stage and notes its milliseconds, from the end of the stage before: the stages add up to the total. */
   async stage<T>(name: string, work: () => Promise<T> | T): Promise<T> {
-    const since = performance.now();
     try {
       return await work();
     } finally {
-      this.timings[name] = (this.timings[name] ?? 0) + performance.now() - since;
+      const now = performance.now();
+      this.timings[name] = now - this.#lapAt;
+      this.timings["total"] = now - this.#beganAt;
+      this.#lapAt = now;
     }
   }
 }
