@@ -202,7 +202,7 @@ test("after a restart nothing stays running whose VM is gone, and deletes go on"
     for (const { id: taskId, type } of await delegate.poll(0)) {
       const acquired = await delegate.acquire(taskId);
       const { data } = (await acquired.json()) as { data: GitspaceTask };
-      if (data.gitspaceId === id) await delegate.succeed(data as never, { vm: null });
+      if (data.gitspaceId === id) await delegate.succeed(data, { vm: null });
       else await delegate.succeed(data);
       if (data.gitspaceId === id || type === "vm.destroy") seen.add(`${type} ${data.gitspaceId}`);
     }

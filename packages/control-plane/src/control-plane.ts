@@ -70,7 +70,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     closing.abort();
     await app.close();
   });
-  await openApi(app, publicUrl);
+  openApi(app, publicUrl);
   await publicApi(app, parts, identity, attempts);
   await delegateRoutes(app, {
     store,
@@ -86,7 +86,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   });
   await gatewayRoutes(app, { store, clock, signing, token, closing: closing.signal });
   await signIn(app, { store, clock, identity, attempts, addresses, signing, publicUrl });
-  app.get("/.well-known/jwks.json", { schema: { hide: true } }, async () => signing.publicKeys);
+  app.get("/.well-known/jwks.json", async () => signing.publicKeys);
   await page(app);
   await app.listen({ host: config.listen.host, port: config.listen.port });
   const bound = app.server.address() as AddressInfo;

@@ -12,5 +12,5 @@ export async function page(app: App): Promise<void> {
     cacheControl: false,
     dotfiles: "deny",
   });
-  app.get("/gitspaces/:id", { schema: { hide: true } }, async (_request, reply) => await reply.sendFile("index.html"));
+  app.get("/gitspaces/:id", async (_request, reply) => await reply.sendFile("index.html"));
 }

@@ -42,7 +42,7 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
     // A link is spent by opening it, so looking at it with HEAD must not.
     app.get(
       "/sign-in/:code",
-      { schema: { hide: true, params: z.object({ code: z.string() }) }, exposeHeadRoute: false },
+      { schema: { params: z.object({ code: z.string() }) }, exposeHeadRoute: false },
       async (request, reply) => {
         const link = attempts.guard(request.ip, () => {
           const spent = store.step(() => store.links.spend({ hash: sha256(request.params.code) }));
@@ -59,7 +59,7 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
       },
     );
 
-    app.get("/sign-in/gitspace", { schema: { hide: true, querystring: GatewayAsks } }, async (request, reply) => {
+    app.get("/sign-in/gitspace", { schema: { querystring: GatewayAsks } }, async (request, reply) => {
       const { host, nonce, to } = request.query;
       const asked = addresses.parse(host);
       if (asked === undefined) throw fail("bad_request", "This is not the host of a Gitspace.", { field: "host" });

@@ -63,7 +63,9 @@ async function drained(raw: FastifyReply["raw"], signal: AbortSignal): Promise<v
 
 /** Where a client wants to go on: `Last-Event-ID`, or `after` in the query; 0 is the beginning. */
 export function resumeFrom(request: FastifyRequest, fallback = 0): number {
-  const text = String(request.headers["last-event-id"] ?? (request.query as { after?: unknown }).after ?? "");
+  const { "last-event-id": header } = request.headers;
+  const { after } = request.query as { after?: string | number };
+  const text = String(typeof header === "string" ? header : (after ?? ""));
   const number = Number(text);
   return text !== "" && Number.isSafeInteger(number) && number >= 0 ? number : fallback;
 }

@@ -13,7 +13,6 @@ export async function publicApi(root: App, parts: ApiParts, identity: Identity, 
   await root.register(
     async (scope) => {
       const app = scope as unknown as App;
-      app.get("/openapi.json", { schema: { hide: true } }, async () => root.swagger());
       sessionRoutes(app, identity, attempts);
       await app.register(async (inner) => {
         inner.addHook("onRequest", async (request) => {

@@ -1,13 +1,32 @@
-// The OpenAPI 3.1 document of the public API, made from the schemas that the routes really use.
-import { createJsonSchemaTransform } from "@fastify/type-provider-zod";
-import swagger from "@fastify/swagger";
+// The OpenAPI 3.1 document of the public API, made from the schemas that the routes really use, when somebody first asks for it.
+import { type FastifySchema, fastify, type RouteOptions } from "fastify";
 import type { App } from "../http.ts";
 
 type Responses = Record<string, { description?: string; content?: Record<string, unknown> }>;
+type Route = { method: RouteOptions["method"]; url: string; schema: FastifySchema };
 
-/** Before any route: collects those under /api/v1 and serves the document at /api/v1/openapi.json. */
-export async function openApi(app: App, publicUrl: string): Promise<void> {
-  const transform = createJsonSchemaTransform({});
+/** Before any route: remembers those under /api/v1, and serves their document at /api/v1/openapi.json. */
+export function openApi(app: App, publicUrl: string): void {
+  const routes: Route[] = [];
+  app.addHook("onRoute", ({ method, url, schema }) => {
+    if (url.startsWith("/api/v1/") && schema !== undefined && method !== "HEAD") routes.push({ method, url, schema });
+  });
+  let made: Promise<unknown> | undefined;
+  app.get("/api/v1/openapi.json", async () => {
+    made ??= makeDocument(routes, publicUrl);
+    return await made;
+  });
+}
+
+/** The generator is large and rarely needed, so it is loaded here. */
+async function makeDocument(routes: Route[], publicUrl: string): Promise<unknown> {
+  const [{ default: swagger }, { createJsonSchemaTransform }] = await Promise.all([
+    import("@fastify/swagger"),
+    import("@fastify/type-provider-zod"),
+  ]);
+  const app = fastify();
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => () => "");
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -20,19 +39,22 @@ export async function openApi(app: App, publicUrl: string): Promise<void> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
       security: [{ token: [] }],
     },
-    transform: (document) =>
-      document.url.startsWith("/api/v1/") && document.schema !== undefined
-        ? transform(document)
-        : { schema: { ...document.schema, hide: true }, url: document.url },
+    transform: createJsonSchemaTransform({}),
     transformObject: (document) => {
       if (!("openapiObject" in document)) return document.swaggerObject;
       for (const path of Object.values(document.openapiObject.paths ?? {})) {
-        for (const operation of Object.values(path ?? {}))
+        for (const operation of Object.values(path ?? {})) {
           asProblems((operation as { responses?: Responses }).responses ?? {});
+        }
       }
       return document.openapiObject;
     },
   });
+  for (const route of routes) app.route({ ...route, exposeHeadRoute: false, handler: () => undefined });
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return document;
 }
 
 /** Errors are problem+json, which a route's schema has no word for. */

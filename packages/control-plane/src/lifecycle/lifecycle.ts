@@ -27,7 +27,8 @@ export function decide(now: Situation, trigger: Trigger, at: number): Decision {
       return failed(now, trigger, at);
     case "report":
       return reported(now, trigger);
-    case "retry":
+    default:
+      trigger.on satisfies "retry";
       return retry(now);
   }
 }

@@ -66,7 +66,8 @@ function data(phase: Phase, action: ActionName | null, gitspace: GitspaceRow, ow
       return {};
     case "remove":
       return { deleteData: true };
-    case "destroy":
+    default:
+      phase satisfies "destroy";
       return { homeDisk: action === "delete" ? gitspace.id : null };
   }
 }

@@ -46,7 +46,8 @@ export function done(now: Situation): Decision {
       });
     case "destroy":
       return destroyed(now);
-    case null:
+    default:
+      now.phase satisfies null;
       return unchanged;
   }
 }
@@ -145,7 +146,8 @@ export function failed(now: Situation, { failure, acquired, connected }: Failed,
         ...again(now, at),
         events: [note("infra_deprovisioning_failed")],
       });
-    case null:
+    default:
+      now.phase satisfies null;
       return unchanged;
   }
 }

@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 export type Named = Record<string, SQLInputValue>;
 
 /** A statement that gives one row or none. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the row's shape is the caller's to name
 export function one<Row>(db: DatabaseSync, sql: string): (named?: Named) => Row | undefined {
   const statement = db.prepare(sql);
   return (named = {}) => statement.get(named) as Row | undefined;
