@@ -1,4 +1,6 @@
 // Walls between VMs where this machine can give them, and plain words where it cannot.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import {
   canIsolate,
   pickNetwork,
@@ -43,7 +45,7 @@ export function unisolatedWarning(why: string): string[] {
 
 /** Turns every VM of a data folder off; their disks stay. */
 export async function powerOffVms(dataFolder: string): Promise<void> {
-  await powerOff(dataFolder);
+  if (existsSync(join(dataFolder, "vms"))) await powerOff(dataFolder);
 }
 
 /** Removes the VM network that an earlier run of this data folder left, if this process may. */

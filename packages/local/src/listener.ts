@@ -1,5 +1,6 @@
 // Who listens on a TCP port of this machine, as /proc tells it.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 
 const LISTENING = "0A";
 
@@ -9,9 +10,15 @@ export function findListener(port: number): { pid: number; command: string } | u
   if (inodes.size === 0) return undefined;
   for (const pid of numericNames("/proc")) {
     if (!holdsSocket(pid, inodes)) continue;
-    return { pid: Number(pid), command: readOr(`/proc/${pid}/comm`, "a process").trim() };
+    return { pid: Number(pid), command: programOf(pid) };
   }
   return undefined;
+}
+
+/** The name of its program; its arguments are nobody else's business. */
+function programOf(pid: string): string {
+  const [program = ""] = readOr(`/proc/${pid}/cmdline`, "").split("\0");
+  return basename(program) || "a process";
 }
 
 /** Columns of /proc/net/tcp (proc(5)): sl, local address:port in hex, remote, state, queues, timer, retransmits, uid, timeout, inode. */

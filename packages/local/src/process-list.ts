@@ -32,12 +32,17 @@ export function noteProcess(dataFolder: string, name: string, pid: number): void
   write(dataFolder, identity === undefined ? others : [...others, { name, ...identity }]);
 }
 
+/** For a supervisor that has seen every one of them end. */
+export function forgetProcesses(dataFolder: string): void {
+  rmSync(listFile(dataFolder), { force: true });
+}
+
 /** Ends every listed process that still lives, Redis after the others; gives the names of those it ended. */
 export async function endListed(dataFolder: string, graceMs: number): Promise<string[]> {
   const entries = readProcessList(dataFolder);
   const end = async (entry: Entry) => ((await endProcess(entry, graceMs)) ? [entry.name] : []);
   const daemons = await Promise.all(entries.filter((entry) => entry.name !== "redis").map(end));
   const redis = await Promise.all(entries.filter((entry) => entry.name === "redis").map(end));
-  rmSync(listFile(dataFolder), { force: true });
+  forgetProcesses(dataFolder);
   return [...daemons, ...redis].flat();
 }

@@ -14,6 +14,7 @@ import { clearLeftovers } from "./leftovers.ts";
 import { takeLock } from "./lock.ts";
 import type { UpOptions } from "./options.ts";
 import { checkPorts } from "./ports.ts";
+import { forgetProcesses } from "./process-list.ts";
 import { type KeptProgram, keepProgram, type Program } from "./program.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { redisProgram, waitForRedis, waitForWarmVm } from "./redis.ts";
@@ -70,6 +71,7 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
     return kept;
   };
 
+  opened.defer(() => forgetProcesses(dataFolder));
   const redis = keep(redisProgram(dataFolder, ports.redis, secrets));
   await Promise.all([
     ensureImage({ imagesFolder: join(dataFolder, "images"), tell, signal }),
