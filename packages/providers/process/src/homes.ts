@@ -1,14 +1,14 @@
 // Home disks: folders that outlive VMs. Attached, a home stands inside the VM's folder; detached, in `homes`. It is moved by
 // rename, so it is always in exactly one of the two, and nothing here deletes one except `removeDisk`.
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { chmod, lchown, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskId, InstanceId, fail } from "@gitspaces/contracts";
 import { z } from "zod";
 import type { ProviderDisk } from "../../src/provider.ts";
 import { run } from "./command.ts";
 import { isErrno, readIfThere, syncFolder, writeDurably } from "./durable-file.ts";
-import { Labels, type VmFolder } from "./record.ts";
+import { Labels, type VmFolder, vmFolder } from "./record.ts";
 
 const DiskRecord = z.strictObject({
   id: DiskId,
@@ -47,7 +47,7 @@ export function openHomes(dataFolder: string, now: () => number) {
 
   async function create(id: string, labels: DiskRecord["labels"]): Promise<DiskRecord> {
     const record = (await read(id)) ?? (await write({ id, labels, createdAt: now(), attachedTo: null, owner: null }));
-    if (record.attachedTo === null) await makeHome(homeOf(id), id);
+    if (record.attachedTo === null) await makeHome(homeOf(id), id, undefined);
     return record;
   }
 
@@ -58,7 +58,7 @@ export function openHomes(dataFolder: string, now: () => number) {
       if (await isFolder(folder.home)) return;
       throw fail("not_found", `The home ${disk.id} is neither in homes nor in the VM ${vm}.`);
     }
-    await makeHome(homeOf(disk.id), disk.id);
+    await makeHome(homeOf(disk.id), disk.id, uid);
     if (disk.owner !== (uid ?? null)) {
       if (uid !== undefined)
         await run("chown", ["-hR", `${uid}:${uid}`, "--", homeOf(disk.id)], { timeoutMs: 600_000 });
@@ -94,7 +94,10 @@ export function openHomes(dataFolder: string, now: () => number) {
     return aside;
   }
 
+  /** @throws {FailureError} `conflict` while it is attached. */
   async function remove(id: string): Promise<void> {
+    const attachedTo = (await read(id))?.attachedTo ?? null;
+    if (attachedTo !== null) throw fail("conflict", `The disk ${id} is attached to ${attachedTo}; detach it first.`);
     const removed = join(root, ".removed", `${id}-${now()}`);
     if (await isFolder(homeOf(id))) {
       await mkdir(join(root, ".removed"), { recursive: true });
@@ -113,18 +116,17 @@ export function openHomes(dataFolder: string, now: () => number) {
     return records.filter((record) => record !== undefined);
   }
 
-  async function snapshot(
-    record: DiskRecord,
-    attachedTo: VmFolder | undefined,
-    name: string,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Copies a home as it is now, wherever it is. */
+  async function snapshot(id: string, name: string, signal: AbortSignal): Promise<void> {
+    const record = await read(id);
+    if (record === undefined) throw fail("not_found", `There is no disk ${id}.`);
     const snapshots = join(root, ".snapshots");
     if (await isFolder(join(snapshots, name))) return;
+    const inVm = record.attachedTo === null ? undefined : vmFolder(dataFolder, record.attachedTo).home;
+    const source = inVm === undefined || (await isFolder(homeOf(id))) ? homeOf(id) : inVm;
     const beside = join(snapshots, `.${name}.new`);
     await mkdir(snapshots, { recursive: true, mode: 0o700 });
     await rm(beside, { recursive: true, force: true });
-    const source = (await isFolder(homeOf(record.id))) ? homeOf(record.id) : (attachedTo?.home ?? homeOf(record.id));
     await run("cp", ["-a", "--reflink=auto", "--", source, beside], { signal, timeoutMs: 3_600_000 });
     await rename(beside, join(snapshots, name));
   }
@@ -145,7 +147,7 @@ export function diskView({ id, labels, attachedTo, createdAt }: DiskRecord): Pro
  * Makes a home what an agent recognises as one: a folder with `.gitspaces/disk` that holds its id. What is inside was written
  * by a user and is nowhere followed through a link.
  */
-async function makeHome(home: string, id: string): Promise<void> {
+async function makeHome(home: string, id: string, uid: number | undefined): Promise<void> {
   const folder = join(home, ".gitspaces");
   const marker = join(folder, "disk");
   await mkdir(home, { recursive: true });
@@ -157,6 +159,8 @@ async function makeHome(home: string, id: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
   await using file = await open(marker, flags, 0o644);
   await file.writeFile(id);
+  if (uid === undefined) return;
+  for (const path of [home, folder, marker]) await lchown(path, uid, uid);
 }
 
 async function isFolder(path: string): Promise<boolean> {

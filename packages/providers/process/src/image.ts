@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildProgress, installImage } from "./image-build.ts";
-import { lock } from "./lock.ts";
+import { whileLocked } from "./lock.ts";
 
 export type { BuildProgress } from "./image-build.ts";
 
@@ -42,27 +42,26 @@ export async function buildImage(
   return folder;
 }
 
-async function buildInto(
-  folder: string,
-  onProgress: (progress: BuildProgress) => void,
-  signal: AbortSignal,
-): Promise<void> {
+type Report = (progress: BuildProgress) => void;
+
+async function buildInto(folder: string, onProgress: Report, signal: AbortSignal): Promise<void> {
   const cache = join(folder, "..");
   await mkdir(cache, { recursive: true });
-  await using _held = await lock(cache, "the image build", signal);
-  if (await isComplete(folder)) return;
-  await sweep(cache);
-  const beside = `${folder}.${process.pid}.new`;
-  await mkdir(beside);
-  try {
-    for (const name of recipeFiles) await copyFile(join(recipe, name), join(beside, name));
-    await installImage(beside, onProgress, signal);
-    await writeFile(join(beside, "complete"), "");
-    await rm(folder, { recursive: true, force: true });
-    await rename(beside, folder);
-  } finally {
-    await rm(beside, { recursive: true, force: true });
-  }
+  await whileLocked(cache, "the image build", signal, async () => {
+    if (await isComplete(folder)) return;
+    await sweep(cache);
+    const beside = `${folder}.${process.pid}.new`;
+    await mkdir(beside);
+    try {
+      for (const name of recipeFiles) await copyFile(join(recipe, name), join(beside, name));
+      await installImage(beside, onProgress, signal);
+      await writeFile(join(beside, "complete"), "");
+      await rm(folder, { recursive: true, force: true });
+      await rename(beside, folder);
+    } finally {
+      await rm(beside, { recursive: true, force: true });
+    }
+  });
 }
 
 /** What builds left behind that were killed; the lock says that none is running. */
@@ -91,7 +90,8 @@ async function pointTo(imagesFolder: string, folder: string): Promise<void> {
   await rename(beside, link);
 }
 
-function imagePath({ cacheFolder }: ImageOptions): string {
+/** Where the image of this recipe, Node and processor is, or will be. */
+export function imagePath({ cacheFolder }: ImageOptions): string {
   const cache = cacheFolder ?? join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "gitspaces", "images");
   const texts = recipeFiles.map((name) =>
     existsSync(join(recipe, name)) ? readFileSync(join(recipe, name), "utf8") : "",

@@ -11,7 +11,7 @@ import { isErrno } from "./durable-file.ts";
  * Waits until the lock named by `scope` (a folder) and `name` is ours. Dispose to let go.
  * @throws {FailureError} `cancelled` when the signal ends the wait.
  */
-export async function lock(scope: string, name: string, signal: AbortSignal): Promise<AsyncDisposable> {
+async function lock(scope: string, name: string, signal: AbortSignal): Promise<AsyncDisposable> {
   const digest = createHash("sha256").update(`${scope}\0${name}`).digest("hex").slice(0, 40);
   const path = `\0gitspaces-${digest}`;
   for (;;) {
@@ -20,6 +20,21 @@ export async function lock(scope: string, name: string, signal: AbortSignal): Pr
     const held = await tryLock(path);
     if (held !== undefined) return held;
     await untilReleased(path, signal);
+  }
+}
+
+/** Does `work` while the lock is ours. */
+export async function whileLocked<T>(
+  scope: string,
+  name: string,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const held = await lock(scope, name, signal);
+  try {
+    return await work();
+  } finally {
+    await held[Symbol.asyncDispose]();
   }
 }
 

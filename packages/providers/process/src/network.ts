@@ -10,7 +10,7 @@ import { hostAddress, installationPrefix, networkNumber } from "./address-plan.t
 import { attempt, run } from "./command.ts";
 import { isErrno, readIfThere, writeDurably } from "./durable-file.ts";
 import { raiseFirewall, razeFirewall } from "./firewall.ts";
-import { lock } from "./lock.ts";
+import { whileLocked } from "./lock.ts";
 import { namespacesAndCables, razeNamespace } from "./namespace.ts";
 import { localNameservers, resolvConf } from "./resolver.ts";
 
@@ -27,18 +27,19 @@ export type VmNetwork = { network: string; enrolAddress: string };
 export async function pickNetwork(dataFolder: string): Promise<VmNetwork> {
   await mkdir(dataFolder, { recursive: true });
   const home = await realpath(dataFolder);
-  await using _held = await lock("machine", "the choice of a VM network", AbortSignal.timeout(30_000));
-  const used = await usedNumbers();
-  const remembered = await rememberedNumber(home);
-  const start = createHash("sha256").update(home).digest().readUInt16BE(0) % candidates.length;
-  const wished = [...candidates.slice(start), ...candidates.slice(0, start)];
-  for (const number of remembered === undefined ? wished : [remembered, ...wished]) {
-    if (isUsedByAnother(used, number) || !(await claim(number, home))) continue;
-    const network = `10.${number}.0.0/16`;
-    await writeDurably(join(home, "network.json"), `${JSON.stringify({ network })}\n`, 0o644);
-    return { network, enrolAddress: hostAddress(network) };
-  }
-  throw fail("no_capacity", "No 10.X.0.0/16 network is free on this machine for the VMs.");
+  return alone("the choice of a VM network", async () => {
+    const used = await usedNumbers();
+    const remembered = await rememberedNumber(home);
+    const start = createHash("sha256").update(home).digest().readUInt16BE(0) % candidates.length;
+    const wished = [...candidates.slice(start), ...candidates.slice(0, start)];
+    for (const number of remembered === undefined ? wished : [remembered, ...wished]) {
+      if (isUsedByAnother(used, number) || !(await claim(number, home))) continue;
+      const network = `10.${number}.0.0/16`;
+      await writeDurably(join(home, "network.json"), `${JSON.stringify({ network })}\n`, 0o644);
+      return { network, enrolAddress: hostAddress(network) };
+    }
+    throw fail("no_capacity", "No 10.X.0.0/16 network is free on this machine for the VMs.");
+  });
 }
 
 /** The network that was picked for this data folder, if one was. */
@@ -47,26 +48,34 @@ export async function rememberedNetwork(dataFolder: string): Promise<string | un
   return number === undefined ? undefined : `10.${number}.0.0/16`;
 }
 
-/** Puts the host's address and the firewall in place and turns forwarding on. Safe to repeat; needs root. */
-export async function prepareNetwork({
-  network,
-  hostPorts,
-}: {
-  network: string;
+type NetworkPlan = {
+  network: string /** TCP ports of the host's address in it that VMs may reach. */;
   hostPorts: readonly number[];
-}): Promise<void> {
-  await using _held = await lock("machine", `the network ${network}`, AbortSignal.timeout(30_000));
-  await run("ip", ["address", "replace", `${hostAddress(network)}/32`, "dev", "lo"]);
-  await raiseFirewall({ network, hostPorts, localNameservers: await localNameservers() });
-  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+};
+
+/** Puts the host's address and the firewall in place and turns forwarding on. Safe to repeat; needs root. */
+export async function prepareNetwork({ network, hostPorts }: NetworkPlan): Promise<void> {
+  await alone(`the network ${network}`, async () => {
+    await run("ip", ["address", "replace", `${hostAddress(network)}/32`, "dev", "lo"]);
+    // An address whose VM is gone is nobody's; without this it would be looked for outside.
+    await run("ip", ["route", "replace", "unreachable", network]);
+    await raiseFirewall({ network, hostPorts, localNameservers: await localNameservers() });
+    await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+  });
 }
 
 /** Removes every namespace, cable, rule and address of a network. Forwarding stays as it is: others may rely on it. */
 export async function removeNetwork(network: string): Promise<void> {
-  await using _held = await lock("machine", `the network ${network}`, AbortSignal.timeout(30_000));
-  for (const name of await namespacesAndCables(installationPrefix(network))) await razeNamespace(name);
-  await razeFirewall(network);
-  await attempt("ip", ["address", "delete", `${hostAddress(network)}/32`, "dev", "lo"]);
+  await alone(`the network ${network}`, async () => {
+    for (const name of await namespacesAndCables(installationPrefix(network))) await razeNamespace(name);
+    await razeFirewall(network);
+    await attempt("ip", ["route", "delete", "unreachable", network]);
+    await attempt("ip", ["address", "delete", `${hostAddress(network)}/32`, "dev", "lo"]);
+  });
+}
+
+function alone<T>(what: string, work: () => Promise<T>): Promise<T> {
+  return whileLocked("this machine", what, AbortSignal.timeout(30_000), work);
 }
 
 const Remembered = z.object({ network: z.string() });
@@ -90,7 +99,7 @@ async function usedNumbers(): Promise<Used> {
     for (const { address } of addresses ?? []) add(address, device);
   }
   for (const line of (await attempt("ip", ["-4", "route", "show", "table", "all"])).stdout.split("\n")) {
-    const device = / dev (\S+)/.exec(line)?.[1] ?? "";
+    const device = line.startsWith("unreachable") ? "lo" : (/ dev (\S+)/.exec(line)?.[1] ?? "");
     for (const [address] of line.matchAll(/\b10\.\d+\.\d+\.\d+/g)) add(address, device);
   }
   for (const [address] of (await resolvConf()).matchAll(/\b10\.\d+\.\d+\.\d+/g)) add(address, "a nameserver");
@@ -102,7 +111,7 @@ async function usedNumbers(): Promise<Used> {
   }
 }
 
-/** A network's own cables and its host address on loopback say nothing against it; whose they are, its claim says. */
+/** A network's own cables, its host address on loopback and its unreachable rest say nothing against it; whose they are, its claim says. */
 function isUsedByAnother(used: Used, number: number): boolean {
   return used.some(
     (each) =>

@@ -1,7 +1,7 @@
 // Everything off at once: what `bin/down` needs, without a provider.
 import { realpath } from "node:fs/promises";
 import { installationPrefix } from "./address-plan.ts";
-import { lock } from "./lock.ts";
+import { whileLocked } from "./lock.ts";
 import { namespacesAndCables, razeNamespace } from "./namespace.ts";
 import { rememberedNetwork } from "./network.ts";
 import { endProcesses, processesInNamespace } from "./processes.ts";
@@ -29,9 +29,10 @@ export async function powerOff(dataFolder: string, { graceMs = 2_000 }: { graceM
 }
 
 async function switchOff(dataFolder: string, id: string, graceMs: number): Promise<void> {
-  await using _vm = await lock(dataFolder, `VM ${id}`, AbortSignal.timeout(60_000));
-  const record = await readRecord(dataFolder, id);
-  if (record === undefined) return;
-  await powerDown(dataFolder, record, graceMs);
-  if (record.power === "running") await writeRecord(dataFolder, { ...record, power: "stopped", process: null });
+  await whileLocked(dataFolder, `VM ${id}`, AbortSignal.timeout(60_000), async () => {
+    const record = await readRecord(dataFolder, id);
+    if (record === undefined) return;
+    await powerDown(dataFolder, record, graceMs);
+    if (record.power === "running") await writeRecord(dataFolder, { ...record, power: "stopped", process: null });
+  });
 }

@@ -35,10 +35,10 @@ export function processesInNamespace(name: string): number[] {
   });
 }
 
-/** Every process that was given `assignment` (NAME=value) in its environment, and all of its descendants. */
-export function processesWithEnvironment(assignment: string): number[] {
+/** Every process that was given one of `assignments` (NAME=value) in its environment, and all of its descendants. */
+export function processesWithEnvironment(assignments: readonly string[]): number[] {
   const living = livingProcesses();
-  const found = new Set(living.filter((pid) => environmentOf(pid).includes(assignment)));
+  const found = new Set(living.filter((pid) => environmentOf(pid).some((each) => assignments.includes(each))));
   const parents = living.map((pid) => [pid, readStat(pid)?.parent ?? 0] as const);
   for (let size = -1; size !== found.size; ) {
     size = found.size;

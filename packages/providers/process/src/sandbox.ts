@@ -55,6 +55,7 @@ const openFolders = [
   "/etc",
   "/var",
   "/var/lib",
+  "/run/gitspaces",
   "/opt",
   "/opt/gitspaces",
   "/opt/gitspaces/bin",
@@ -62,11 +63,13 @@ const openFolders = [
 ] as const;
 
 const inside = {
+  homes: "/home",
   home: "/home/dev",
   state: "/var/lib/gitspaces",
   metadata: "/run/gitspaces/metadata.json",
   image: "/opt/image",
-};
+  node: "/opt/gitspaces/bin/node",
+} as const;
 
 type SandboxInput = {
   id: string;
@@ -76,57 +79,36 @@ type SandboxInput = {
   agent: AgentSource;
   /** Which of the folders in / are links on this machine, and where to (merged /usr). */
   systemLink: (name: string) => string | undefined;
+  machineEnvironment: Record<string, string>;
 };
 
 /**
  * The command of an isolated VM. Root sets up the namespaces and mounts, then the VM's own user takes over without a
  * capability or a way to gain one: `no_new_privs` makes every setuid program an ordinary one.
  */
-export function isolatedProcess({ id, folder, addresses, image, agent, systemLink }: SandboxInput): VmProcess {
+export function isolatedProcess(input: SandboxInput): VmProcess {
+  const { id, folder, addresses, image, agent, systemLink, machineEnvironment } = input;
   const user = String(addresses.uid);
   const args = [
-    `--net=/run/netns/${addresses.name}`,
-    "bwrap",
-    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", id],
-    ...["--ro-bind", "/usr", "/usr"],
-    ...systemFolders.flatMap((name) => systemMount(name, systemLink(name))),
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...openFolders.flatMap((path) => ["--perms", "0755", "--dir", path]),
-    ...[
-      "--perms",
-      "0755",
-      "--tmpfs",
-      "/run",
-      "--perms",
-      "0755",
-      "--dir",
-      "/run/gitspaces",
-      "--perms",
-      "1777",
-      "--tmpfs",
-      "/dev/shm",
-    ],
-    ...["--bind", folder.temporary, "/tmp", "--bind", folder.temporary, "/var/tmp"],
-    ...sharedEtc.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
-    ...ownEtc.flatMap((name) => ["--ro-bind", `${folder.etc}/${name}`, `/etc/${name}`]),
-    ...["--bind", folder.homes, "/home", "--bind", folder.state, inside.state],
-    ...["--ro-bind", folder.metadata, inside.metadata, "--ro-bind", image, inside.image],
-    ...agent.mounts.flatMap(({ from, to }) => ["--ro-bind", from, to]),
-    ...["--ro-bind", agent.node, "/opt/gitspaces/bin/node", "--chdir", inside.state],
-    ...[
-      "setpriv",
-      "--reuid",
-      user,
-      "--regid",
-      user,
-      "--clear-groups",
-      "--bounding-set=-all",
-      "--inh-caps=-all",
-      "--no-new-privs",
-    ],
-    ...["/opt/gitspaces/bin/node", agent.entryInside],
-  ];
+    [`--net=/run/netns/${addresses.name}`, "bwrap"],
+    ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", id],
+    ["--ro-bind", "/usr", "/usr"],
+    systemFolders.flatMap((name) => systemMount(name, systemLink(name))),
+    ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"],
+    ["--perms", "0755", "--tmpfs", "/run"],
+    openFolders.flatMap((path) => ["--perms", "0755", "--dir", path]),
+    ["--bind", folder.temporary, "/tmp", "--bind", folder.temporary, "/var/tmp"],
+    sharedEtc.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
+    ownEtc.flatMap((name) => ["--ro-bind", `${folder.etc}/${name}`, `/etc/${name}`]),
+    ["--bind", folder.homes, inside.homes, "--bind", folder.state, inside.state],
+    ["--ro-bind", folder.metadata, inside.metadata, "--ro-bind", image, inside.image],
+    agent.mounts.flatMap(({ from, to }) => ["--ro-bind", from, to]),
+    ["--ro-bind", agent.node, inside.node, "--chdir", inside.state],
+    ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"],
+    ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", inside.node, agent.entryInside],
+  ].flat();
   const env = {
+    ...machineEnvironment,
     ...agentEnvironment(inside, `0.0.0.0:${AGENT_PORT}`, "namespace"),
     ...person(inside.home, "dev", "/tmp"),
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -134,40 +116,48 @@ export function isolatedProcess({ id, folder, addresses, image, agent, systemLin
   return { program: "nsenter", args, env, cwd: "/" };
 }
 
-/** The command of a VM on a machine without isolation: the same agent, with the VM's folders where they are. */
-export function plainProcess({
-  folder,
-  port,
-  image,
-  agent,
-  user,
-  path,
-}: {
+type PlainInput = {
   folder: VmFolder;
   port: number;
   image: string;
   agent: AgentSource;
   user: string;
   path: string;
-}): VmProcess {
+  machineEnvironment: Record<string, string>;
+};
+
+/** The command of a VM on a machine without isolation: the same agent, with the VM's folders where they are. */
+export function plainProcess({ folder, port, image, agent, user, path, machineEnvironment }: PlainInput): VmProcess {
   const places = { home: folder.home, state: folder.state, metadata: folder.metadata, image };
-  return {
-    program: agent.node,
-    args: [agent.entryOutside],
-    env: {
-      ...agentEnvironment(places, `127.0.0.1:${port}`, "none"),
-      ...person(folder.home, user, folder.temporary),
-      PATH: path,
-    },
-    cwd: folder.state,
+  const env = {
+    ...machineEnvironment,
+    ...agentEnvironment(places, `127.0.0.1:${port}`, "none"),
+    ...person(folder.home, user, folder.temporary),
+    PATH: path,
   };
+  return { program: agent.node, args: [agent.entryOutside], env, cwd: folder.state };
 }
 
-function agentEnvironment(
-  places: { home: string; state: string; metadata: string; image: string },
-  listen: string,
-  isolation: string,
-) {
+/** Names of the environment that say how this machine reaches the world and whom it trusts there. */
+const proxyNames = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+const trustNames = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"];
+
+/**
+ * The only part of our own environment that a VM inherits: proxies, unless a password is in one, and certificate files that
+ * are visible inside.
+ */
+export function inheritedEnvironment(env: Record<string, string | undefined>): Record<string, string> {
+  const kept = Object.entries(env).filter(([name, value]) => {
+    if (value === undefined) return false;
+    if (proxyNames.includes(name)) return !value.includes("@");
+    return trustNames.includes(name) && /^\/(?:etc\/ssl|usr)\/(?!.*\.\.)/.test(value);
+  });
+  return Object.fromEntries(kept) as Record<string, string>;
+}
+
+type Places = { home: string; state: string; metadata: string; image: string };
+
+function agentEnvironment(places: Places, listen: string, isolation: string): Record<string, string> {
   return {
     GITSPACES_METADATA_FILE: places.metadata,
     GITSPACES_STATE_FOLDER: places.state,
@@ -175,6 +165,7 @@ function agentEnvironment(
     GITSPACES_HOME: places.home,
     GITSPACES_IMAGE_FOLDER: places.image,
     GITSPACES_ISOLATION: isolation,
+    // The VM's own: what one VM compiled is nothing another should run.
     NODE_COMPILE_CACHE: `${places.state}/compiled`,
   };
 }

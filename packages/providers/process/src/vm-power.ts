@@ -12,7 +12,14 @@ import { raiseNamespace, razeNamespace } from "./namespace.ts";
 import { endProcesses, groupOf, isAlive, markOf, processesInNamespace, processesWithEnvironment } from "./processes.ts";
 import { type VmFolder, type VmRecord, vmFolder, writeRecord } from "./record.ts";
 import { resolvConf } from "./resolver.ts";
-import { type AgentSource, type VmProcess, etcFiles, isolatedProcess, plainProcess } from "./sandbox.ts";
+import {
+  type AgentSource,
+  type VmProcess,
+  etcFiles,
+  inheritedEnvironment,
+  isolatedProcess,
+  plainProcess,
+} from "./sandbox.ts";
 
 export type PowerPlaces = { dataFolder: string; imagesFolder: string; agent: AgentSource };
 
@@ -45,8 +52,10 @@ export async function powerDown(dataFolder: string, record: VmRecord, graceMs: n
 async function endVmProcesses(dataFolder: string, record: VmRecord, graceMs: number): Promise<void> {
   const { network, slot, process: first } = record;
   const { name } = network === null ? { name: "" } : addressesOf(network, slot);
-  const assignment = `GITSPACES_STATE_FOLDER=${vmFolder(dataFolder, record.id).state}`;
-  const find = network === null ? () => processesWithEnvironment(assignment) : () => processesInNamespace(name);
+  const { state, home } = vmFolder(dataFolder, record.id);
+  // The agent has both; what it starts for a person has at least the home.
+  const marks = [`GITSPACES_STATE_FOLDER=${state}`, `HOME=${home}`];
+  const find = network === null ? () => processesWithEnvironment(marks) : () => processesInNamespace(name);
   // Inside a sandbox the first process only waits; the agent is another of its group and ends the rest by leaving.
   const isAgent = (pid: number) =>
     first !== null && (network === null ? pid === first.pid : pid !== first.pid && groupOf(pid) === first.pid);
@@ -68,19 +77,27 @@ async function isolated(
     await chmod(join(folder.etc, name), 0o644);
   }
   await raiseNamespace(addresses);
-  return isolatedProcess({ id: record.id, folder, addresses, image, agent: places.agent, systemLink });
+  return isolatedProcess({
+    id: record.id,
+    folder,
+    addresses,
+    image,
+    agent: places.agent,
+    systemLink,
+    machineEnvironment: inheritedEnvironment(process.env),
+  });
 }
 
 async function plain(places: PowerPlaces, record: VmRecord, folder: VmFolder, image: string): Promise<VmProcess> {
   await makeFolders(folder, undefined);
-  const { username } = userInfo();
   return plainProcess({
     folder,
     port: record.port,
     image,
     agent: places.agent,
-    user: username,
+    user: userInfo().username,
     path: process.env["PATH"] ?? "/usr/bin:/bin",
+    machineEnvironment: inheritedEnvironment(process.env),
   });
 }
 

@@ -22,6 +22,7 @@ const pool: PoolSpec = { name: "default", type: "process", warm: 0, max: 10, ima
 export function providerClaims(name: string, open: () => Promise<ProviderUnderTest>): void {
   let under: ProviderUnderTest;
   let provider: Provider;
+  // oxlint-disable-next-line vitest/expect-expect -- every claim brings its own
   const claim = (promise: string, body: () => Promise<void>) => test(`${name}: ${promise}`, { timeout: 60_000 }, body);
 
   beforeAll(async () => {
@@ -97,7 +98,7 @@ export function providerClaims(name: string, open: () => Promise<ProviderUnderTe
     await provider.remove(vm.id, call());
     expect(await provider.get(vm.id, call())).toBeUndefined();
     expect((await provider.list(call())).items.map(({ id }) => id)).not.toContain(vm.id);
-    await expect(under.reach(vm)).rejects.toThrow();
+    await expect(under.reach(vm)).rejects.toThrow(/./);
   });
 
   claim("a list is complete and holds every VM, also those another process made", async () => {

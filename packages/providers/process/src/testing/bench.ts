@@ -17,16 +17,15 @@ export async function openBench(isolation: "namespace" | "none", hostPorts: read
   const { network, enrolAddress } = await pickNetwork(dataFolder);
   await mkdir(join(dataFolder, "images", "default"), { recursive: true });
   const options: ProcessProviderOptions = {
-    ...{
-      dataFolder,
-      imagesFolder: join(dataFolder, "images"),
-      installation: "test",
-      isolation,
-      network,
-      enrolAddress,
-      hostPorts,
-    },
-    ...{ agentEntry: standInAgent, log: { info: () => {}, warn: () => {} } },
+    dataFolder,
+    imagesFolder: join(dataFolder, "images"),
+    installation: "test",
+    isolation,
+    network,
+    enrolAddress,
+    hostPorts,
+    agentEntry: standInAgent,
+    log: { info: () => {}, warn: () => {} },
   };
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rm(dataFolder, { recursive: true, force: true }));
@@ -36,7 +35,9 @@ export async function openBench(isolation: "namespace" | "none", hostPorts: read
   const provider = await open();
   const kept = opened.move();
   return {
-    ...{ options, provider, ask },
+    options,
+    provider,
+    ask,
     reopen: async () => kept.use(await processProvider(options)),
     writeHome: async (vm, path, text) => void (await ask(vm, "write", { path, text })),
     readHome: async (vm, path) => ((await ask(vm, "read", { path })) as string | null) ?? undefined,
