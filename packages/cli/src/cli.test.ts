@@ -25,8 +25,7 @@ afterAll(async () => {
 });
 
 const run = (...args: string[]): Promise<Ran> => startCli(home, args, { env }).ended;
-const made = (name: string, url = repository): string =>
-  server.create({ name, code_repo_url: url, ide: "vs_code_web" }).identifier;
+const made = (name: string, url = repository): string => server.create({ name, code_repo_url: url }).identifier;
 
 async function until(claim: () => boolean): Promise<void> {
   for (const giveUp = Date.now() + 10_000; !claim(); await new Promise((resolve) => setTimeout(resolve, 5))) {
