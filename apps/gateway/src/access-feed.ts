@@ -34,7 +34,11 @@ async function follow(feed: AccessFeed, signal: AbortSignal): Promise<void> {
       });
     } catch (error) {
       signal.throwIfAborted();
-      if (!isTold) feed.log.warn({ reason: (error as Error).message }, "the control plane's stream is away, serving from what is kept");
+      if (!isTold)
+        feed.log.warn(
+          { reason: (error as Error).message },
+          "the control plane's stream is away, serving from what is kept",
+        );
       isTold = true;
     }
     await pause.wait();
@@ -46,7 +50,10 @@ async function readStream(feed: AccessFeed, signal: AbortSignal, onReady: () => 
   const answer = await askControlPlane(feed.controlPlane, {
     method: "GET",
     path: "api/gateway/v1/stream",
-    headers: { accept: "text/event-stream", ...(access.lastEventId === "" ? {} : { "last-event-id": access.lastEventId }) },
+    headers: {
+      accept: "text/event-stream",
+      ...(access.lastEventId === "" ? {} : { "last-event-id": access.lastEventId }),
+    },
     signal,
   });
   expectSuccess(answer);
@@ -63,7 +70,11 @@ async function readStream(feed: AccessFeed, signal: AbortSignal, onReady: () => 
 }
 
 /** Applies one message; false asks to read the stream from its beginning. */
-async function take({ access, onChange, log }: AccessFeed, { event, data, id }: EventSourceMessage, onReady: () => void): Promise<boolean> {
+async function take(
+  { access, onChange, log }: AccessFeed,
+  { event, data, id }: EventSourceMessage,
+  onReady: () => void,
+): Promise<boolean> {
   try {
     const message = parse(GatewayStreamMessage, { event, data: JSON.parse(data) }, "stream message");
     if (message.event === "keys" && !(await access.takeKeys(message.data))) return false;

@@ -7,7 +7,12 @@ import type { Logger } from "@gitspaces/daemon";
 import { z } from "zod";
 import type { AccessSnapshot } from "./access.ts";
 
-const Kept = z.strictObject({ keys: KeySet, lastEventId: z.string(), documents: z.array(z.string()), revocations: z.array(z.string()) });
+const Kept = z.strictObject({
+  keys: KeySet,
+  lastEventId: z.string(),
+  documents: z.array(z.string()),
+  revocations: z.array(z.string()),
+});
 const PAUSE_MS = 200;
 
 /** What was kept, or nothing when there is none or it can not be read. */
@@ -15,7 +20,8 @@ export async function readAccessFile(file: string, log: Logger): Promise<AccessS
   try {
     return Kept.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== "ENOENT") log.warn({ err, file }, "kept access documents could not be read, starting without");
+    if ((err as NodeJS.ErrnoException).code !== "ENOENT")
+      log.warn({ err, file }, "kept access documents could not be read, starting without");
     return undefined;
   }
 }

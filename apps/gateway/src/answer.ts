@@ -9,7 +9,9 @@ export function wantsProblem(method: string, headers: IncomingHttpHeaders): bool
   if (method !== "GET" && method !== "HEAD") return true;
   const accept = headers.accept ?? "";
   if (accept.includes("text/html")) return false;
-  return accept.includes("json") || (headers["sec-fetch-mode"] !== undefined && headers["sec-fetch-mode"] !== "navigate");
+  return (
+    accept.includes("json") || (headers["sec-fetch-mode"] !== undefined && headers["sec-fetch-mode"] !== "navigate")
+  );
 }
 
 /** Tells a situation in the form that the asker reads. */
@@ -24,17 +26,37 @@ export function sendPage(response: ServerResponse, status: number, page: Page): 
   send(response, status, pageHeaders, html);
 }
 
-export function sendJson(response: ServerResponse, status: number, body: unknown, contentType = "application/json"): void {
-  send(response, status, { "Content-Type": contentType, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" }, `${JSON.stringify(body)}\n`);
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  contentType = "application/json",
+): void {
+  send(
+    response,
+    status,
+    { "Content-Type": contentType, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" },
+    `${JSON.stringify(body)}\n`,
+  );
 }
 
 /** A redirect that leaves no trace: not stored, and no referrer tells where it came from. */
 export function redirect(response: ServerResponse, location: string, cookies: string[]): void {
-  const headers = { Location: location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Set-Cookie": cookies };
+  const headers = {
+    Location: location,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Set-Cookie": cookies,
+  };
   send(response, 303, headers, "");
 }
 
-function send(response: ServerResponse, status: number, headers: Record<string, string | string[]>, body: string): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string | string[]>,
+  body: string,
+): void {
   if (response.headersSent || response.destroyed) return void response.destroy();
   response.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) }).end(body);
 }

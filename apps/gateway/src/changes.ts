@@ -5,7 +5,8 @@ export class Changes {
 
   /** Wakes those who wait for this Gitspace, or everybody. */
   tell(gitspaceId?: string): void {
-    const groups = gitspaceId === undefined ? [...this.#waiting.values()] : [this.#waiting.get(gitspaceId) ?? new Set<() => void>()];
+    const groups =
+      gitspaceId === undefined ? [...this.#waiting.values()] : [this.#waiting.get(gitspaceId) ?? new Set<() => void>()];
     for (const group of groups) for (const wake of [...group]) wake();
   }
 

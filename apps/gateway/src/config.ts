@@ -3,7 +3,9 @@ import { address, commonConfig, readSecret, secretFile } from "@gitspaces/daemon
 import { fail } from "@gitspaces/contracts";
 import { z } from "zod";
 
-const webUrl = z.url({ protocol: /^https?$/, error: "should be an http or https URL" }).transform((url) => url.replace(/\/+$/, ""));
+const webUrl = z
+  .url({ protocol: /^https?$/, error: "should be an http or https URL" })
+  .transform((url) => url.replace(/\/+$/, ""));
 const domainName = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, "should be a domain name in lower case");
 const plainName = z.coerce.string().regex(/^[a-z0-9-]{1,63}$/, "should be lower-case letters, digits and dashes");
 
@@ -33,6 +35,7 @@ export type GatewayConfig = z.infer<typeof GatewayConfig>;
 /** The key of session cookies. @throws {FailureError} `bad_request` when the file does not hold 64 hex characters. */
 export function readSessionKey(file: string): Uint8Array {
   const text = readSecret(file);
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw fail("bad_request", `The session key file ${file} should hold 64 hex characters.`);
+  if (!/^[0-9a-f]{64}$/i.test(text))
+    throw fail("bad_request", `The session key file ${file} should hold 64 hex characters.`);
   return Buffer.from(text, "hex");
 }

@@ -5,10 +5,19 @@ import { fail } from "@gitspaces/contracts";
 import { lookupLocalhost } from "@gitspaces/daemon";
 
 export type ControlPlane = { url: string; token: string };
-type Asked = { method: "GET" | "POST"; path: string; headers?: Record<string, string>; body?: string; signal: AbortSignal };
+type Asked = {
+  method: "GET" | "POST";
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
+};
 
 /** The answer's head; its body is still to be read. @throws the network's own errors. */
-export function askControlPlane({ url, token }: ControlPlane, { method, path, headers, body, signal }: Asked): Promise<IncomingMessage> {
+export function askControlPlane(
+  { url, token }: ControlPlane,
+  { method, path, headers, body, signal }: Asked,
+): Promise<IncomingMessage> {
   const target = new URL(path, `${url}/`);
   const request = target.protocol === "https:" ? tlsRequest : plainRequest;
   return new Promise((resolve, reject) => {
@@ -18,7 +27,9 @@ export function askControlPlane({ url, token }: ControlPlane, { method, path, he
       lookup: lookupLocalhost,
       headers: {
         authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+        ...(body === undefined
+          ? {}
+          : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
         ...headers,
       },
     });
@@ -33,6 +44,7 @@ export function expectSuccess(answer: IncomingMessage): void {
   const status = answer.statusCode ?? 0;
   if (status >= 200 && status < 300) return;
   answer.destroy();
-  if (status === 401 || status === 403) throw fail("denied", "The control plane refused the gateway's token.", { retry: "later" });
+  if (status === 401 || status === 403)
+    throw fail("denied", "The control plane refused the gateway's token.", { retry: "later" });
   throw fail("internal", `The control plane answered ${status}.`);
 }

@@ -4,20 +4,27 @@ export type CookieNames = { session: string; nonce: string; secure: boolean };
 
 /** Over https the prefixes bind cookies to the host (RFC 6265bis section 4.1.3); plain http has only host-only cookies. */
 export function cookieNames(installation: string, scheme: string): CookieNames {
-  if (scheme === "https") return { session: `__Host-gs-${installation}`, nonce: `__Secure-gs-nonce-${installation}`, secure: true };
+  if (scheme === "https")
+    return { session: `__Host-gs-${installation}`, nonce: `__Secure-gs-nonce-${installation}`, secure: true };
   return { session: `gs-${installation}`, nonce: `gs-nonce-${installation}`, secure: false };
 }
 
 /** Whether a cookie of this name belongs to the gateway, over http or https. */
 export function ownCookie(name: string, installation: string): boolean {
-  const bare = name.trim().replace(/^__(?:host|secure)-/i, "").toLowerCase();
+  const bare = name
+    .trim()
+    .replace(/^__(?:host|secure)-/i, "")
+    .toLowerCase();
   return bare === `gs-${installation}` || bare === `gs-nonce-${installation}`;
 }
 
 /** A `Cookie` header without the gateway's own cookies; empty when nothing is left. */
 export function withoutOwnCookies(header: string, installation: string): string {
   const others = header.split(";").filter((pair) => !ownCookie(pair.split("=")[0] ?? "", installation));
-  return others.map((pair) => pair.trim()).filter((pair) => pair !== "").join("; ");
+  return others
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "")
+    .join("; ");
 }
 
 /** Every value of a cookie. A sibling host can add one of the same name in front, so the first need not be ours. */

@@ -17,7 +17,20 @@ export type Forwarder = {
    * Forwards a request and streams the answer back; settles when both are over.
    * @throws {FailureError} `vm_unreachable` while nothing was answered yet; later the client's connection is cut instead.
    */
-  forward(request: IncomingMessage, response: ServerResponse, upstream: Upstream, policy: HeaderPolicy, signal: AbortSignal): Promise<void>;
+  forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    upstream: Upstream,
+    policy: HeaderPolicy,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** The same for an upgrade; a refusal of the upstream is passed on with its body. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, upstream: Upstream, policy: HeaderPolicy, signal: AbortSignal): Promise<void>;
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    upstream: Upstream,
+    policy: HeaderPolicy,
+    signal: AbortSignal,
+  ): Promise<void>;
 };

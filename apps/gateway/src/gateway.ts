@@ -28,15 +28,28 @@ const START_MS = 60_000;
 const RECHECK_MS = 15_000;
 export const VERSION = "0.1.0";
 
-export type Gateway = { address: Address; tasksAddress: Address; adminAddress: Address; house: House } & AsyncDisposable;
+export type Gateway = {
+  address: Address;
+  tasksAddress: Address;
+  adminAddress: Address;
+  house: House;
+} & AsyncDisposable;
 /** The identity may be replaced while the gateway runs: `renewed` is called with each new one. */
 export type IdentitySource = { present: TlsIdentity; onRenewed: (take: (identity: TlsIdentity) => void) => void };
 
 /** Opens the gateway. Resolves once routes are loaded. @throws {FailureError} `bad_request` for wrong settings, `timeout` without Redis. */
-export async function startGateway(config: GatewayConfig, identitySource: IdentitySource, log: Logger, signal: AbortSignal): Promise<Gateway> {
+export async function startGateway(
+  config: GatewayConfig,
+  identitySource: IdentitySource,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Gateway> {
   const sessionKey = readSessionKey(config.sessionKeyFile);
   const controlPlane = { url: config.controlPlaneUrl, token: readSecret(config.gatewayTokenFile) };
-  const redisPlace = { url: config.redisUrl, password: config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile) };
+  const redisPlace = {
+    url: config.redisUrl,
+    password: config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile),
+  };
   const folder = join(config.dataFolder, "gateway");
   const scheme = new URL(config.publicUrl).protocol.slice(0, -1);
   const names = cookieNames(config.installation, scheme);
@@ -87,7 +100,14 @@ export async function startGateway(config: GatewayConfig, identitySource: Identi
   const loaded = async (): Promise<void> => {
     if (!feed.isCurrent) throw fail("internal", "routes are not loaded");
   };
-  await retryUntil(loaded, { signal, deadlineMs: START_MS, log, what: "Redis with the routes", firstMs: 10, maxMs: 500 });
+  await retryUntil(loaded, {
+    signal,
+    deadlineMs: START_MS,
+    log,
+    what: "Redis with the routes",
+    firstMs: 10,
+    maxMs: 500,
+  });
 
   const relay = createTaskRelay({ identity: () => identity, routes, log });
   identitySource.onRenewed((renewed) => {
@@ -108,7 +128,9 @@ export async function startGateway(config: GatewayConfig, identitySource: Identi
       log,
     }),
   );
-  const admin = opened.use(await startAdmin({ listen: config.adminListen, log, name: "gateway", checks: checks(commands, feed, access) }));
+  const admin = opened.use(
+    await startAdmin({ listen: config.adminListen, log, name: "gateway", checks: checks(commands, feed, access) }),
+  );
   const closing = opened.move();
   return {
     address: visits.address,
@@ -130,7 +152,8 @@ function checks(commands: Redis, feed: RouteFeed, access: Access): Record<string
       await commands.exists("gs:route:");
     },
     async routes() {
-      if (!feed.isCurrent) throw new Error("routes are not current, because Redis is away; those in memory still serve");
+      if (!feed.isCurrent)
+        throw new Error("routes are not current, because Redis is away; those in memory still serve");
     },
     async access() {
       if (!access.isLoaded) throw new Error("no access documents yet: the control plane was never reached");

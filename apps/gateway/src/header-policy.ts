@@ -36,7 +36,14 @@ function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string
     const passed = key === "cookie" ? withoutOwnCookies(value, arrival.installation) : value;
     if (passed !== "") kept.push(name, passed);
   }
-  kept.push("X-Forwarded-For", arrival.clientAddress, "X-Forwarded-Host", arrival.host, "X-Forwarded-Proto", arrival.scheme);
+  kept.push(
+    "X-Forwarded-For",
+    arrival.clientAddress,
+    "X-Forwarded-Host",
+    arrival.host,
+    "X-Forwarded-Proto",
+    arrival.scheme,
+  );
   return kept;
 }
 
@@ -66,7 +73,15 @@ function maySet(setCookie: string, arrival: Arrival): boolean {
 }
 
 /** Framing, routing and cookies stay whatever `Connection` says about them. */
-const neverNominated = new Set(["host", "content-length", "cookie", "origin", "set-cookie", "content-type", "authorization"]);
+const neverNominated = new Set([
+  "host",
+  "content-length",
+  "cookie",
+  "origin",
+  "set-cookie",
+  "content-type",
+  "authorization",
+]);
 
 function nominatedBy(rawHeaders: readonly string[]): Set<string> {
   const names = new Set<string>();

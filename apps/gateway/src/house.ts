@@ -31,7 +31,11 @@ export type House = {
 };
 
 /** The session of a request, unless it was revoked. */
-export async function sessionOf({ sessions, access }: House, cookieHeader: string | undefined, hostname: string): Promise<Session | undefined> {
+export async function sessionOf(
+  { sessions, access }: House,
+  cookieHeader: string | undefined,
+  hostname: string,
+): Promise<Session | undefined> {
   const session = await sessions.read(cookieHeader, hostname);
   return session === undefined || access.isRevoked(session) ? undefined : session;
 }

@@ -60,6 +60,8 @@ function attempt(
   policy: HeaderPolicy,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  // http-proxy takes framing headers away from some methods, so what the client said is read before.
+  const framing = framingOf(request);
   return new Promise((resolve, reject) => {
     const over = AbortSignal.any([signal, upstream.ended]);
     let outgoing: ClientRequest | undefined;
@@ -81,9 +83,14 @@ function attempt(
       settle();
       request.unpipe();
       if (response.headersSent) return void response.destroy();
-      if (outgoing?.reusedSocket === true && isRepeatable(request) && !over.aborted && !response.destroyed) return resolve("stale");
+      if (outgoing?.reusedSocket === true && isRepeatable(request, framing) && !over.aborted && !response.destroyed)
+        return resolve("stale");
       const known = error instanceof FailureError;
-      reject(known ? error : fail("vm_unreachable", "The connection to the Gitspace broke before it answered.", { cause: error }));
+      reject(
+        known
+          ? error
+          : fail("vm_unreachable", "The connection to the Gitspace broke before it answered.", { cause: error }),
+      );
     };
     over.addEventListener("abort", leave, { once: true });
     response.once("close", onClientClose);
@@ -94,24 +101,36 @@ function attempt(
       addRequest(asked, options) {
         outgoing = asked;
         asked.path = request.url ?? "/";
-        setHeaders(asked, request, policy);
+        setHeaders(asked, request, policy, framing);
         asked.once("response", (answer) => answerClient(answer, response, policy));
         (agent as unknown as AddRequest).addRequest(asked, options);
       },
     };
     delete request.headers.expect;
     const target = { protocol: "http:", host: "gitspace", port: 80 };
-    proxy.web(request, response, { target, agent: seat as unknown as Agent, selfHandleResponse: true, toProxy: true }, broke);
+    proxy.web(
+      request,
+      response,
+      { target, agent: seat as unknown as Agent, selfHandleResponse: true, toProxy: true },
+      broke,
+    );
   });
 }
 
-function isRepeatable(request: IncomingMessage): boolean {
-  const hasBody = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
-  return !hasBody && (request.method === "GET" || request.method === "HEAD");
+type Framing = "chunked" | "length" | "none";
+
+function framingOf({ rawHeaders }: IncomingMessage): Framing {
+  const names = new Set([...pairs(rawHeaders)].map(([name]) => name.toLowerCase()));
+  if (names.has("transfer-encoding")) return "chunked";
+  return names.has("content-length") ? "length" : "none";
+}
+
+function isRepeatable({ method }: IncomingMessage, framing: Framing): boolean {
+  return framing === "none" && (method === "GET" || method === "HEAD");
 }
 
 /** http-proxy's own headers give way to the policy's. Framing is ours: chunked when the client's was, else its length. */
-function setHeaders(asked: ClientRequest, request: IncomingMessage, policy: HeaderPolicy): void {
+function setHeaders(asked: ClientRequest, request: IncomingMessage, policy: HeaderPolicy, framing: Framing): void {
   for (const name of asked.getHeaderNames()) asked.removeHeader(name);
   const grouped = new Map<string, { name: string; values: string[] }>();
   for (const [name, value] of pairs(policy.request(request.rawHeaders))) {
@@ -119,8 +138,10 @@ function setHeaders(asked: ClientRequest, request: IncomingMessage, policy: Head
     if (group === undefined) grouped.set(name.toLowerCase(), { name, values: [value] });
     else group.values.push(value);
   }
-  for (const { name, values } of grouped.values()) asked.setHeader(name, values.length === 1 ? (values[0] ?? "") : values);
-  if (request.headers["transfer-encoding"] !== undefined) asked.setHeader("Transfer-Encoding", "chunked");
+  for (const { name, values } of grouped.values())
+    asked.setHeader(name, values.length === 1 ? (values[0] ?? "") : values);
+  asked.setHeader("Connection", "keep-alive");
+  if (framing === "chunked") asked.setHeader("Transfer-Encoding", "chunked");
 }
 
 /** Streams the answer; a death on either side is a death on the other. */

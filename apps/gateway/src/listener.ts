@@ -1,7 +1,7 @@
 // The listener of browsers: Node's strict parser, small heads, slow heads cut, long bodies and idle tunnels left alone.
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Address } from "@gitspaces/daemon";
 import type { House } from "./house.ts";
 import { visit, visitUpgrade } from "./visits.ts";
@@ -32,7 +32,16 @@ export async function listenForVisits(house: House, listen: Address): Promise<Li
 }
 
 /** Binds a server; on disposal it takes nobody new, runs `end`, and closes what is left after a moment. */
-export async function open(server: Server, listen: Address, end: () => Promise<void> = async () => {}): Promise<Listening> {
+export async function open(
+  server: Server,
+  listen: Address,
+  end: () => Promise<void> = async () => {},
+): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.listen(listen.port, listen.host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -43,7 +52,7 @@ export async function open(server: Server, listen: Address, end: () => Promise<v
       server.close();
       server.closeIdleConnections();
       await end();
-      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+      const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_MS);
       await closed;
       clearTimeout(timer);
     },

@@ -2,7 +2,13 @@
 import type { Socket } from "node:net";
 import type { Session } from "./admission.ts";
 
-export type Connection = { gitspaceId: string; generation: number; port: number; session: Session | undefined; socket: Socket };
+export type Connection = {
+  gitspaceId: string;
+  generation: number;
+  port: number;
+  session: Session | undefined;
+  socket: Socket;
+};
 type Entry = Connection & { end: AbortController; counted: number };
 export type Activity = { gitspaceId: string; generation: number; bytes: number };
 
@@ -46,7 +52,11 @@ export class LiveConnections {
   #count(entry: Entry): void {
     const now = moved(entry.socket);
     const before = this.#bytes.get(entry.gitspaceId)?.bytes ?? 0;
-    this.#bytes.set(entry.gitspaceId, { gitspaceId: entry.gitspaceId, generation: entry.generation, bytes: before + now - entry.counted });
+    this.#bytes.set(entry.gitspaceId, {
+      gitspaceId: entry.gitspaceId,
+      generation: entry.generation,
+      bytes: before + now - entry.counted,
+    });
     entry.counted = now;
   }
 }

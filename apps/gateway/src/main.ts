@@ -22,14 +22,27 @@ await runDaemon("gateway", async (log, signal) => {
   };
   const joinInstallation = async (): Promise<TlsIdentity> => {
     if (!existsSync(config.caFingerprintFile)) throw fail("internal", `${config.caFingerprintFile} is not there yet`);
-    return enrol({ ...enrolment, caFingerprint: readSecret(config.caFingerprintFile), token: readSecret(config.enrolTokenFile) });
+    return enrol({
+      ...enrolment,
+      caFingerprint: readSecret(config.caFingerprintFile),
+      token: readSecret(config.enrolTokenFile),
+    });
   };
-  const identity = await retryUntil(joinInstallation, { signal, deadlineMs: START_MS, log, what: "The runner's enrolment" });
+  const identity = await retryUntil(joinInstallation, {
+    signal,
+    deadlineMs: START_MS,
+    log,
+    what: "The runner's enrolment",
+  });
   const takers: ((identity: TlsIdentity) => void)[] = [];
   await using opened = new AsyncDisposableStack();
   const onRenewed = (renewed: TlsIdentity): void => takers.forEach((take) => take(renewed));
-  opened.use(keepCertificate({ ...enrolment, caFingerprint: readSecret(config.caFingerprintFile), identity, onRenewed, log }));
-  const gateway = opened.use(await startGateway(config, { present: identity, onRenewed: (take) => takers.push(take) }, log, signal));
+  opened.use(
+    keepCertificate({ ...enrolment, caFingerprint: readSecret(config.caFingerprintFile), identity, onRenewed, log }),
+  );
+  const gateway = opened.use(
+    await startGateway(config, { present: identity, onRenewed: (take) => takers.push(take) }, log, signal),
+  );
   log.info({ address: gateway.address, tasks: gateway.tasksAddress, admin: gateway.adminAddress }, "listening");
   return opened.move();
 });

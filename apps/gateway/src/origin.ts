@@ -1,7 +1,13 @@
 // Sibling Gitspaces are same-site, so SameSite does not keep them apart: the exact origin does.
 import type { IncomingHttpHeaders } from "node:http";
 
-type Asking = { method: string; headers: IncomingHttpHeaders; isUpgrade: boolean; ownOrigin: string; hasSession: boolean };
+type Asking = {
+  method: string;
+  headers: IncomingHttpHeaders;
+  isUpgrade: boolean;
+  ownOrigin: string;
+  hasSession: boolean;
+};
 
 /** Whether a page of another origin is behind this request. Reads are let through; browsers keep their answers apart. */
 export function isForeign({ method, headers, isUpgrade, ownOrigin, hasSession }: Asking): boolean {

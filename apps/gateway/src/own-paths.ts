@@ -18,7 +18,12 @@ const WAIT_MS = 20_000;
 type Asked = { site: Site; target: Target; session: Session | undefined };
 
 /** Answers a request under `/.gitspaces`. */
-export async function ownPath(house: House, request: IncomingMessage, response: ServerResponse, asked: Asked): Promise<void> {
+export async function ownPath(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+  asked: Asked,
+): Promise<void> {
   const url = request.url ?? "/";
   const query = new URLSearchParams(url.slice(pathOf(url).length));
   const known = `${request.method ?? "GET"} ${pathOf(url)}`;
@@ -29,12 +34,21 @@ export async function ownPath(house: House, request: IncomingMessage, response: 
   return tell(request, response, unknownPlace);
 }
 
-async function signIn(house: House, request: IncomingMessage, response: ServerResponse, { site, target }: Asked, query: URLSearchParams): Promise<void> {
+async function signIn(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { site, target }: Asked,
+  query: URLSearchParams,
+): Promise<void> {
   const { names, access, spend, clock, log } = house;
   const to = safeTarget(query.get("to"));
   try {
     const issuer = { issuer: house.controlPlanePublicUrl, keys: access.keys, spend, now: clock.now() };
-    const code = await redeem({ code: query.get("code") ?? "", target, cookieHeader: request.headers.cookie, names }, issuer);
+    const code = await redeem(
+      { code: query.get("code") ?? "", target, cookieHeader: request.headers.cookie, names },
+      issuer,
+    );
     const person = { user: code.sub, organisation: code.organisation, sessionId: code.jti };
     const cookie = setCookie(names.session, await house.sessions.begin(person, site.hostname), {
       path: "/",
@@ -45,7 +59,8 @@ async function signIn(house: House, request: IncomingMessage, response: ServerRe
     redirect(response, to, [cookie, forgetNonce(names)]);
   } catch (error) {
     const reason = toFailure(error);
-    if (error instanceof FailureError) log.info({ gitspaceId: target.gitspaceId, reason: reason.message }, "sign-in refused");
+    if (error instanceof FailureError)
+      log.info({ gitspaceId: target.gitspaceId, reason: reason.message }, "sign-in refused");
     else log.error({ err: error }, "sign-in failed");
     const status = reason.code === "denied" ? 401 : reason.retry === "later" ? 503 : httpStatus(reason.code);
     tell(request, response, tellRefusal(reason, status, { href: to, label: "Sign in again" }));
@@ -54,8 +69,15 @@ async function signIn(house: House, request: IncomingMessage, response: ServerRe
 
 function signOut(house: House, request: IncomingMessage, response: ServerResponse, { site, session }: Asked): void {
   const ownOrigin = `${house.scheme}://${site.host}`;
-  if (request.headers.origin === undefined || isForeign({ method: "POST", headers: request.headers, isUpgrade: false, ownOrigin, hasSession: true })) {
-    return tell(request, response, tellRefusal({ code: "denied", message: "Sign out from this address itself.", retry: "never" }, 403));
+  if (
+    request.headers.origin === undefined ||
+    isForeign({ method: "POST", headers: request.headers, isUpgrade: false, ownOrigin, hasSession: true })
+  ) {
+    return tell(
+      request,
+      response,
+      tellRefusal({ code: "denied", message: "Sign out from this address itself.", retry: "never" }, 403),
+    );
   }
   if (session !== undefined) house.live.recheck((connection) => connection.session?.sessionId !== session.sessionId);
   const gone = setCookie(house.names.session, "", { path: "/", maxAgeSeconds: 0, secure: house.names.secure });
@@ -63,7 +85,13 @@ function signOut(house: House, request: IncomingMessage, response: ServerRespons
 }
 
 /** `{ gitspaceId, name, situation }`; with `?wait=1` the answer comes when it is another one. */
-async function tellState(house: House, request: IncomingMessage, response: ServerResponse, { target, session }: Asked, query: URLSearchParams): Promise<void> {
+async function tellState(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { target, session }: Asked,
+  query: URLSearchParams,
+): Promise<void> {
   const first = stateOf(house, target, session);
   if (first === undefined) return tell(request, response, unknownPlace);
   let now: object | undefined = first;

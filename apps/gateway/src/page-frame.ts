@@ -3,7 +3,14 @@ import { createHash } from "node:crypto";
 
 /** `state`: until the Gitspace's state is another one. `again`: a new try every two seconds. */
 export type Waits = "state" | "again";
-export type Page = { title: string; heading: string; text: string; link?: { href: string; label: string }; action?: string; waits?: Waits };
+export type Page = {
+  title: string;
+  heading: string;
+  text: string;
+  link?: { href: string; label: string };
+  action?: string;
+  waits?: Waits;
+};
 
 const style = `:root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6577;--paper:#f6f7f9;--card:#fff;--line:#dfe3ea;--accent:#2457d6}
 @media(prefers-color-scheme:dark){:root{--ink:#e8ebf1;--soft:#9aa4b6;--paper:#12151b;--card:#1b2029;--line:#2d3441;--accent:#7da2ff}}
@@ -46,7 +53,9 @@ export function renderPage({ title, heading, text, link, action, waits }: Page):
   const extras = [
     link === undefined ? "" : `<a href="${escape(link.href)}">${escape(link.label)}</a>`,
     action === undefined ? "" : `<form method="post"><button>${escape(action)}</button></form>`,
-    waits !== undefined ? `<div class="dots" role="status" aria-label="waiting"><i></i><i></i><i></i></div><script>${script}</script>` : "",
+    waits !== undefined
+      ? `<div class="dots" role="status" aria-label="waiting"><i></i><i></i><i></i></div><script>${script}</script>`
+      : "",
   ];
   const refresh = waits !== undefined ? `<noscript><meta http-equiv="refresh" content="2"></noscript>` : "";
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escape(title)}</title>${refresh}<style>${style}</style></head><body data-waits="${waits ?? "no"}"><main><h1>${escape(heading)}</h1><p>${escape(text)}</p>${extras.join("")}</main></body></html>\n`;

@@ -13,9 +13,19 @@ export function tellSituation(situation: Situation, { name, manageUrl }: About):
   const manage = { href: manageUrl, label: "Open its page" };
   switch (situation) {
     case "starting":
-      return told(503, { title: `${name} is starting`, heading: `${name} is starting`, text: "This page becomes your Gitspace as soon as it is up.", waits: "state" });
+      return told(503, {
+        title: `${name} is starting`,
+        heading: `${name} is starting`,
+        text: "This page becomes your Gitspace as soon as it is up.",
+        waits: "state",
+      });
     case "stopping":
-      return told(503, { title: `${name} is stopping`, heading: `${name} is stopping`, text: "Your files are kept. Start it again whenever you like.", waits: "state" });
+      return told(503, {
+        title: `${name} is stopping`,
+        heading: `${name} is stopping`,
+        text: "Your files are kept. Start it again whenever you like.",
+        waits: "state",
+      });
     case "stopped":
       return told(503, {
         title: `${name} is stopped`,
@@ -25,7 +35,13 @@ export function tellSituation(situation: Situation, { name, manageUrl }: About):
         waits: "state",
       });
     case "error":
-      return told(503, { title: `${name} did not start`, heading: `${name} did not start`, text: "Its page says what went wrong and lets you try again.", link: manage, waits: "state" });
+      return told(503, {
+        title: `${name} did not start`,
+        heading: `${name} did not start`,
+        text: "Its page says what went wrong and lets you try again.",
+        link: manage,
+        waits: "state",
+      });
     case "unreachable":
       return told(502, {
         title: `${name} can not be reached`,
@@ -60,7 +76,12 @@ export const unknownPlace: Told = told(404, {
 
 /** Something was refused for a reason that may be told. */
 export function tellRefusal(reason: Failure, status: number, link?: Page["link"]): Told {
-  const page = { title: "Not possible", heading: "This did not work", text: reason.message, ...(link === undefined ? {} : { link }) };
+  const page = {
+    title: "Not possible",
+    heading: "This did not work",
+    text: reason.message,
+    ...(link === undefined ? {} : { link }),
+  };
   return { page, failure: reason, status };
 }
 

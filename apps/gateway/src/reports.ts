@@ -42,7 +42,8 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
   let waiting = await readKept(file);
   for (let round = 0; ; round++) {
     const at = clock.now();
-    if (round % 2 === 1) waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
+    if (round % 2 === 1)
+      waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
     const health: GatewayReport = { kind: "health", gateway, version, healthy: isHealthy(), at };
     const wasKept = waiting.length > 0;
     try {
@@ -53,7 +54,10 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
       signal.throwIfAborted();
       log.debug({ reason: (error as Error).message }, "reports are kept until the control plane is back");
       waiting = waiting.slice(-KEPT);
-      if (wasKept) await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) => log.warn({ err }, "reports could not be kept"));
+      if (wasKept)
+        await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) =>
+          log.warn({ err }, "reports could not be kept"),
+        );
     }
     await sleep(HEALTH_MS, undefined, { signal, ref: false });
   }

@@ -47,7 +47,8 @@ export class Routes {
   /** Takes a complete listing read after `moment`: what it lacks is gone, unless it changed since. */
   replaceAll(listing: readonly Route[], moment: number): void {
     const listed = new Set(listing.map((route) => route.gitspaceId));
-    for (const route of listing) if ((this.#changes.get(route.gitspaceId) ?? 0) <= moment) this.apply({ change: "set", route });
+    for (const route of listing)
+      if ((this.#changes.get(route.gitspaceId) ?? 0) <= moment) this.apply({ change: "set", route });
     for (const gitspaceId of this.#entries.keys()) {
       if (!listed.has(gitspaceId) && (this.#changes.get(gitspaceId) ?? 0) <= moment) this.#end(gitspaceId);
     }

@@ -8,7 +8,14 @@ import { cookieValues } from "./cookies.ts";
 export const SESSION_SECONDS = 3 * 3_600;
 const TYPE = "gitspaces-session+jwt";
 const REMEMBERED = 5_000;
-const Claims = z.object({ sub: z.string(), org: z.string(), sid: z.string(), aud: z.string(), iat: z.number(), exp: z.number() });
+const Claims = z.object({
+  sub: z.string(),
+  org: z.string(),
+  sid: z.string(),
+  aud: z.string(),
+  iat: z.number(),
+  exp: z.number(),
+});
 
 export class Sessions {
   readonly #key: Uint8Array;
@@ -39,7 +46,8 @@ export class Sessions {
   async read(cookieHeader: string | undefined, hostname: string): Promise<Session | undefined> {
     for (const token of cookieValues(cookieHeader, this.#cookieName)) {
       const session = this.#known.get(token) ?? (await this.#verify(token));
-      if (session !== undefined && session.hostname === hostname && session.expiresAt > this.#clock.now()) return session;
+      if (session !== undefined && session.hostname === hostname && session.expiresAt > this.#clock.now())
+        return session;
     }
     return undefined;
   }
@@ -48,7 +56,14 @@ export class Sessions {
     try {
       const options = { algorithms: ["HS256"], typ: TYPE, currentDate: new Date(this.#clock.now()) };
       const { sub, org, sid, aud, iat, exp } = Claims.parse((await jwtVerify(token, this.#key, options)).payload);
-      const session = { user: sub, organisation: org, sessionId: sid, hostname: aud, startedAt: iat * 1_000, expiresAt: exp * 1_000 };
+      const session = {
+        user: sub,
+        organisation: org,
+        sessionId: sid,
+        hostname: aud,
+        startedAt: iat * 1_000,
+        expiresAt: exp * 1_000,
+      };
       if (this.#known.size >= REMEMBERED) this.#known.clear();
       this.#known.set(token, session);
       return session;

@@ -50,7 +50,10 @@ type Issuer = { issuer: string; keys: JSONWebKeySet; spend: SpendCode; now: numb
  * Redeems a code: the control plane's, for this Gitspace, for this browser, and never used before.
  * @throws {FailureError} `denied` when any of that is not so, `internal` (later) when nobody can tell whether it was used.
  */
-export async function redeem({ code, target, cookieHeader, names }: Arrival, { issuer, keys, spend, now }: Issuer): Promise<SignInCode> {
+export async function redeem(
+  { code, target, cookieHeader, names }: Arrival,
+  { issuer, keys, spend, now }: Issuer,
+): Promise<SignInCode> {
   const verified = await jwtVerify(code, createLocalJWKSet(keys), {
     algorithms: ["EdDSA"],
     typ: "gitspaces-code+jwt",
@@ -67,10 +70,14 @@ export async function redeem({ code, target, cookieHeader, names }: Arrival, { i
     throw fail("denied", "This sign-in was begun in another browser or tab.");
   }
   const isFirst = await spend(redisKeys.code(claims.jti), SPENT_SECONDS).catch((cause: unknown) => {
-    throw fail("internal", "Nobody can sign in at the moment, because the gateway can not tell used codes from new ones. Try again soon.", {
-      retry: "later",
-      cause,
-    });
+    throw fail(
+      "internal",
+      "Nobody can sign in at the moment, because the gateway can not tell used codes from new ones. Try again soon.",
+      {
+        retry: "later",
+        cause,
+      },
+    );
   });
   if (!isFirst) throw fail("denied", "This sign-in link was used before; each works once.");
   return claims;

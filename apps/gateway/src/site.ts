@@ -13,10 +13,12 @@ export type Site = {
 
 /** @throws {FailureError} `bad_request` for absolute-form, and when Host is missing, repeated or not a host. */
 export function readSite(request: Pick<IncomingMessage, "rawHeaders" | "url">, domain: string): Site {
-  if (request.url?.startsWith("/") !== true) throw fail("bad_request", "The request's target should be a path that begins with a slash.");
+  if (request.url?.startsWith("/") !== true)
+    throw fail("bad_request", "The request's target should be a path that begins with a slash.");
   const hosts = [...pairs(request.rawHeaders)].filter(([name]) => name.toLowerCase() === "host");
   const [, value] = hosts[0] ?? [];
-  if (value === undefined || hosts.length !== 1) throw fail("bad_request", "The request should have exactly one Host header.", { field: "host" });
+  if (value === undefined || hosts.length !== 1)
+    throw fail("bad_request", "The request should have exactly one Host header.", { field: "host" });
   const host = value.toLowerCase();
   const [, hostname] = /^([a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/.exec(host) ?? [];
   if (hostname === undefined) throw fail("bad_request", "The Host header is not a host name.", { field: "host" });

@@ -3,7 +3,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, createServer, request as httpsRequest, type Server } from "node:https";
 import { pipeline } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { FailureError, fail, type Failure, GITSPACE_HEADER, GitspaceId, httpStatus, toFailure, toProblem } from "@gitspaces/contracts";
+import {
+  FailureError,
+  fail,
+  type Failure,
+  GITSPACE_HEADER,
+  GitspaceId,
+  httpStatus,
+  toFailure,
+  toProblem,
+} from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import { clientTls, peerName, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { sendJson } from "./answer.ts";
@@ -29,25 +38,41 @@ export function createTaskRelay(relay: Relay): Server {
     return agent;
   };
   const server = createServer(
-    { ...serverTls(relay.identity()), requestTimeout: 0, headersTimeout: 10_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 60_000 },
+    {
+      ...serverTls(relay.identity()),
+      requestTimeout: 0,
+      headersTimeout: 10_000,
+      maxHeaderSize: 16 * 1024,
+      keepAliveTimeout: 60_000,
+    },
     (request, response) => {
-      relayTask(relay, agentOf, request, response).catch((error: unknown) => refuse(request, response, error, relay.log));
+      relayTask(relay, agentOf, request, response).catch((error: unknown) =>
+        refuse(request, response, error, relay.log),
+      );
     },
   );
   server.on("tlsClientError", (err) => relay.log.debug({ err }, "a caller of the task relay was refused"));
   return server;
 }
 
-async function relayTask({ routes }: Relay, agentOf: (routed: Routed) => Agent, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (peerName(request.socket as TLSSocket)?.role !== "delegate") throw fail("denied", "Only a delegate may send tasks.");
+async function relayTask(
+  { routes }: Relay,
+  agentOf: (routed: Routed) => Agent,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (peerName(request.socket as TLSSocket)?.role !== "delegate")
+    throw fail("denied", "Only a delegate may send tasks.");
   const url = request.url ?? "";
   const isTask = request.method === "POST" && url === "/tasks";
   const isEvents = request.method === "GET" && EVENTS_PATH.test(url);
   if (!isTask && !isEvents) throw fail("not_found", "The task relay has POST /tasks and GET /tasks/{id}/events.");
   const gitspace = GitspaceId.safeParse(request.headers[GITSPACE_HEADER]);
-  if (!gitspace.success) throw fail("bad_request", `The ${GITSPACE_HEADER} header should name a Gitspace.`, { field: GITSPACE_HEADER });
+  if (!gitspace.success)
+    throw fail("bad_request", `The ${GITSPACE_HEADER} header should name a Gitspace.`, { field: GITSPACE_HEADER });
   const routed = routes.find(gitspace.data);
-  if (routed === undefined) throw fail("vm_unreachable", `There is no route to ${gitspace.data} yet.`, { retry: "later" });
+  if (routed === undefined)
+    throw fail("vm_unreachable", `There is no route to ${gitspace.data} yet.`, { retry: "later" });
   const body = isTask ? await readBody(request) : undefined;
   await pass(routed, agentOf(routed), request, body, response);
 }
@@ -63,7 +88,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function pass(routed: Routed, agent: Agent, request: IncomingMessage, body: Buffer | undefined, response: ServerResponse): Promise<void> {
+function pass(
+  routed: Routed,
+  agent: Agent,
+  request: IncomingMessage,
+  body: Buffer | undefined,
+  response: ServerResponse,
+): Promise<void> {
   const { route } = routed;
   return new Promise((resolve, reject) => {
     const asked = httpsRequest({
@@ -80,11 +111,15 @@ function pass(routed: Routed, agent: Agent, request: IncomingMessage, body: Buff
     });
     asked.on("error", (cause) => {
       // A pooled socket that died before it was used says nothing about the agent; a repeated task is the same task.
-      if (asked.reusedSocket && !response.headersSent && !response.destroyed) resolve(pass(routed, agent, request, body, response));
-      else reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
+      if (asked.reusedSocket && !response.headersSent && !response.destroyed)
+        resolve(pass(routed, agent, request, body, response));
+      else
+        reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
     });
     asked.once("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, { "Content-Type": answer.headers["content-type"] ?? "application/json" });
+      response.writeHead(answer.statusCode ?? 502, {
+        "Content-Type": answer.headers["content-type"] ?? "application/json",
+      });
       response.flushHeaders();
       pipeline(answer, response, (error) => {
         if (error != null) response.destroy();

@@ -15,15 +15,24 @@ type Destination = { route: Route; port: number; identity: TlsIdentity; tickets:
 
 const contexts = new WeakMap<TlsIdentity, SecureContext>();
 function contextOf(identity: TlsIdentity): SecureContext {
-  const context = contexts.get(identity) ?? createSecureContext({ key: identity.key, cert: identity.certificate, ca: identity.ca, minVersion: "TLSv1.3" });
+  const context =
+    contexts.get(identity) ??
+    createSecureContext({ key: identity.key, cert: identity.certificate, ca: identity.ca, minVersion: "TLSv1.3" });
   contexts.set(identity, context);
   return context;
 }
 
 /** A TLS connection to the agent of a route. @throws {FailureError} `vm_unreachable`, also when another VM answers there. */
-export function connectAgent({ route, identity, tickets }: Omit<Destination, "port">, signal: AbortSignal): Promise<TLSSocket> {
+export function connectAgent(
+  { route, identity, tickets }: Omit<Destination, "port">,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const { checkServerIdentity } = clientTls(identity, { role: "vm", name: route.instanceId, keyFingerprint: route.keyFingerprint });
+    const { checkServerIdentity } = clientTls(identity, {
+      role: "vm",
+      name: route.instanceId,
+      keyFingerprint: route.keyFingerprint,
+    });
     const options: ConnectionOptions & { allowHalfOpen: boolean } = {
       host: route.address,
       port: route.port,
@@ -70,7 +79,8 @@ export async function dialPort(destination: Destination, signal: AbortSignal): P
     const socket = await connectAgent(destination, whole);
     return await connectPort(socket, destination.port, whole);
   } catch (error) {
-    if (deadline.signal.aborted) throw fail("timeout", `The Gitspace's VM did not answer within ${DIAL_MS / 1_000} s.`, { cause: error });
+    if (deadline.signal.aborted)
+      throw fail("timeout", `The Gitspace's VM did not answer within ${DIAL_MS / 1_000} s.`, { cause: error });
     throw error;
   } finally {
     clearTimeout(timer);
@@ -79,6 +89,10 @@ export async function dialPort(destination: Destination, signal: AbortSignal): P
 
 function connectPort(socket: TLSSocket, port: number, signal: AbortSignal): Promise<Socket> {
   const authority = `localhost:${port}`;
+  if (signal.aborted) {
+    socket.destroy();
+    throw fail("cancelled", "Nobody waits for the connection any more.");
+  }
   return new Promise((resolve, reject) => {
     const abandon = (): void => void socket.destroy(new Error("abandoned"));
     const refuse = (error: Error): void => {
@@ -86,9 +100,13 @@ function connectPort(socket: TLSSocket, port: number, signal: AbortSignal): Prom
       socket.destroy();
       reject(error);
     };
-    if (signal.aborted) abandon();
     signal.addEventListener("abort", abandon, { once: true });
-    const asked = httpRequest({ method: "CONNECT", path: authority, headers: { host: authority }, createConnection: () => socket });
+    const asked = httpRequest({
+      method: "CONNECT",
+      path: authority,
+      headers: { host: authority },
+      createConnection: () => socket,
+    });
     asked.once("connect", (answer, _socket, rest) => {
       if (answer.statusCode !== 200) return refuse(refusal(answer.statusCode ?? 0, port));
       signal.removeEventListener("abort", abandon);
@@ -102,7 +120,10 @@ function connectPort(socket: TLSSocket, port: number, signal: AbortSignal): Prom
 }
 
 function refusal(status: number, port: number): Error {
-  if (status === 502) return fail("vm_unreachable", `Nothing listens on port ${port} of the Gitspace.`, { details: { reason: NOT_LISTENING } });
+  if (status === 502)
+    return fail("vm_unreachable", `Nothing listens on port ${port} of the Gitspace.`, {
+      details: { reason: NOT_LISTENING },
+    });
   if (status === 403) return fail("denied", `The Gitspace does not open port ${port}.`);
   return fail("vm_unreachable", `The Gitspace's agent answered ${status} to a connection to port ${port}.`);
 }

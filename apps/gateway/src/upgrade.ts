@@ -39,28 +39,46 @@ export async function upgradeThrough(
   }
 }
 
-type Answer = { kind: "switched"; response: IncomingMessage; socket: Socket; head: Buffer } | { kind: "refused"; response: IncomingMessage };
+type Answer =
+  | { kind: "switched"; response: IncomingMessage; socket: Socket; head: Buffer }
+  | { kind: "refused"; response: IncomingMessage };
 
-function handshake(request: IncomingMessage, dialled: Socket, policy: HeaderPolicy, gone: AbortSignal): Promise<Answer> {
+function handshake(
+  request: IncomingMessage,
+  dialled: Socket,
+  policy: HeaderPolicy,
+  gone: AbortSignal,
+): Promise<Answer> {
+  if (gone.aborted) {
+    dialled.destroy();
+    throw fail("cancelled", "The upgrade was abandoned.");
+  }
   return new Promise((resolve, reject) => {
     const asked: ClientRequest = httpRequest({
       createConnection: () => dialled,
       method: request.method ?? "GET",
       path: request.url ?? "/",
       setHost: false,
-      headers: [...policy.request(request.rawHeaders), "Connection", "Upgrade", "Upgrade", request.headers.upgrade ?? ""],
+      headers: [
+        ...policy.request(request.rawHeaders),
+        "Connection",
+        "Upgrade",
+        "Upgrade",
+        request.headers.upgrade ?? "",
+      ],
     });
     const abandon = (): void => {
       dialled.destroy();
       reject(fail("cancelled", "The upgrade was abandoned."));
     };
-    if (gone.aborted) abandon();
     gone.addEventListener("abort", abandon, { once: true });
     const settle = (answer: Answer): void => {
       gone.removeEventListener("abort", abandon);
       resolve(answer);
     };
-    asked.once("upgrade", (response, socket, head) => settle({ kind: "switched", response, socket: socket as Socket, head }));
+    asked.once("upgrade", (response, socket, head) =>
+      settle({ kind: "switched", response, socket: socket as Socket, head }),
+    );
     asked.once("response", (response) => settle({ kind: "refused", response }));
     asked.on("error", (cause) => {
       gone.removeEventListener("abort", abandon);
@@ -72,7 +90,11 @@ function handshake(request: IncomingMessage, dialled: Socket, policy: HeaderPoli
 }
 
 function switchingHead(response: IncomingMessage, request: IncomingMessage, policy: HeaderPolicy): string {
-  const lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", `Upgrade: ${response.headers.upgrade ?? request.headers.upgrade ?? ""}`];
+  const lines = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Connection: Upgrade",
+    `Upgrade: ${response.headers.upgrade ?? request.headers.upgrade ?? ""}`,
+  ];
   for (const [name, value] of pairs(policy.response(response.rawHeaders))) lines.push(`${name}: ${value}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
@@ -86,7 +108,13 @@ export function answerOn(request: IncomingMessage, socket: Duplex): ServerRespon
   return response;
 }
 
-async function passRefusal(request: IncomingMessage, socket: Duplex, refusal: IncomingMessage, policy: HeaderPolicy, gone: AbortSignal): Promise<void> {
+async function passRefusal(
+  request: IncomingMessage,
+  socket: Duplex,
+  refusal: IncomingMessage,
+  policy: HeaderPolicy,
+  gone: AbortSignal,
+): Promise<void> {
   const response = answerOn(request, socket);
   response.writeHead(refusal.statusCode ?? 502, refusal.statusMessage, policy.response(refusal.rawHeaders));
   const stop = (): void => {

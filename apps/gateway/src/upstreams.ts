@@ -20,7 +20,10 @@ export class Upstreams {
     const upstream: Upstream = {
       ended: routed.ended,
       dial: (signal) =>
-        dialPort({ route: routed.route, port, identity: this.#identity(), tickets }, AbortSignal.any([signal, routed.ended])),
+        dialPort(
+          { route: routed.route, port, identity: this.#identity(), tickets },
+          AbortSignal.any([signal, routed.ended]),
+        ),
     };
     ports.set(port, upstream);
     return upstream;

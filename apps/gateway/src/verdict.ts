@@ -33,9 +33,11 @@ export function judge(known: Known): Verdict {
   const { site, method, headers, isUpgrade, session, document } = known;
   if (site.target === undefined) return { verdict: "unknown" };
   const ownOrigin = `${known.scheme}://${site.host}`;
-  if (isForeign({ method, headers, isUpgrade, ownOrigin, hasSession: session !== undefined })) return { verdict: "foreign" };
+  if (isForeign({ method, headers, isUpgrade, ownOrigin, hasSession: session !== undefined }))
+    return { verdict: "foreign" };
   const admission = admit(document, site.target.port, session);
-  if (admission === "sign_in") return { verdict: !isUpgrade && isNavigation(method, headers) ? "sign_in" : "unauthorised" };
+  if (admission === "sign_in")
+    return { verdict: !isUpgrade && isNavigation(method, headers) ? "sign_in" : "unauthorised" };
   if (admission === "unknown" || document === undefined) return { verdict: "unknown" };
   return whereabouts(document, known.routed);
 }
@@ -62,6 +64,7 @@ const situations = {
 export function whereabouts(document: AccessDocument, routed: Routed | undefined): Verdict {
   const situation = situations[document.state];
   if (situation !== "running") return { verdict: "wait", document, situation };
-  if (routed === undefined || routed.route.generation < document.generation) return { verdict: "wait", document, situation: "unreachable" };
+  if (routed === undefined || routed.route.generation < document.generation)
+    return { verdict: "wait", document, situation: "unreachable" };
   return { verdict: "forward", document, routed };
 }

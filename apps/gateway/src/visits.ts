@@ -24,7 +24,12 @@ export async function visit(house: House, request: IncomingMessage, response: Se
 }
 
 /** Answers one upgrade. A refusal is a plain answer on the same socket. */
-export async function visitUpgrade(house: House, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+export async function visitUpgrade(
+  house: House,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   socket.on("error", () => socket.destroy());
   let isTaken = false;
   const refusal = (): ServerResponse => answerOn(request, socket);
@@ -45,17 +50,24 @@ type Forward = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-async function attend(house: House, request: IncomingMessage, answer: ServerResponse | (() => ServerResponse), forward: Forward): Promise<void> {
+async function attend(
+  house: House,
+  request: IncomingMessage,
+  answer: ServerResponse | (() => ServerResponse),
+  forward: Forward,
+): Promise<void> {
   const isUpgrade = typeof answer === "function";
   const response = (): ServerResponse => (typeof answer === "function" ? answer() : answer);
   let name = "Gitspace";
   let port = 0;
   try {
     const site = readSite(request, house.domain);
-    if (isUpgrade && hasBody(request)) return tell(request, response(), refused("bad_request", "An upgrade should have no body.", 400));
+    if (isUpgrade && hasBody(request))
+      return tell(request, response(), refused("bad_request", "An upgrade should have no body.", 400));
     const session = await sessionOf(house, request.headers.cookie, site.hostname);
     const { target } = site;
-    if (target !== undefined && !isUpgrade && isOwnPath(request.url ?? "/")) return await ownPath(house, request, response(), { site, target, session });
+    if (target !== undefined && !isUpgrade && isOwnPath(request.url ?? "/"))
+      return await ownPath(house, request, response(), { site, target, session });
     const verdict = judge({
       site,
       method: request.method ?? "GET",
@@ -66,7 +78,10 @@ async function attend(house: House, request: IncomingMessage, answer: ServerResp
       document: target === undefined ? undefined : house.access.find(target.gitspaceId),
       routed: target === undefined ? undefined : house.routes.find(target.gitspaceId),
     });
-    house.log.debug({ host: site.host, method: request.method, path: pathOf(request.url ?? "/"), verdict: verdict.verdict }, "visit");
+    house.log.debug(
+      { host: site.host, method: request.method, path: pathOf(request.url ?? "/"), verdict: verdict.verdict },
+      "visit",
+    );
     if (verdict.verdict !== "forward" || target === undefined) return act(house, request, response(), site, verdict);
     ({ name } = verdict.document);
     ({ port } = target);
@@ -92,14 +107,30 @@ async function through(
   const socket = request.socket as Socket;
   using connection = house.live.open({ gitspaceId, generation, port: target.port, session, socket });
   const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-  const policy = headerPolicy({ host: site.host, scheme: house.scheme, clientAddress, installation: house.installation });
+  const policy = headerPolicy({
+    host: site.host,
+    scheme: house.scheme,
+    clientAddress,
+    installation: house.installation,
+  });
   await forward(target, session, verdict, policy, connection.ended);
 }
 
-function act(house: House, request: IncomingMessage, response: ServerResponse, site: Site, verdict: Exclude<Verdict, { verdict: "forward" }> | Verdict): void {
+function act(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+  site: Site,
+  verdict: Exclude<Verdict, { verdict: "forward" }> | Verdict,
+): void {
   switch (verdict.verdict) {
     case "sign_in": {
-      const { location, cookie } = departure(house.controlPlanePublicUrl, site.hostname, request.url ?? "/", house.names);
+      const { location, cookie } = departure(
+        house.controlPlanePublicUrl,
+        site.hostname,
+        request.url ?? "/",
+        house.names,
+      );
       return redirect(response, location, [cookie]);
     }
     case "unauthorised":
@@ -107,7 +138,14 @@ function act(house: House, request: IncomingMessage, response: ServerResponse, s
     case "foreign":
       return tell(request, response, refused("denied", "This came from a page of another origin.", 403));
     case "wait":
-      return tell(request, response, tellSituation(verdict.situation, { name: verdict.document.name, manageUrl: manageUrl(house, verdict.document.gitspaceId) }));
+      return tell(
+        request,
+        response,
+        tellSituation(verdict.situation, {
+          name: verdict.document.name,
+          manageUrl: manageUrl(house, verdict.document.gitspaceId),
+        }),
+      );
     default:
       return tell(request, response, unknownPlace);
   }
@@ -121,7 +159,8 @@ export function manageUrl({ controlPlanePublicUrl }: Pick<House, "controlPlanePu
 function explain(error: unknown, name: string, port: number): Told {
   const reason = toFailure(error);
   if (reason.details?.["reason"] === NOT_LISTENING) return tellNotListening(name, port);
-  if (reason.code === "vm_unreachable" || reason.code === "timeout") return tellSituation("unreachable", { name, manageUrl: "/" });
+  if (reason.code === "vm_unreachable" || reason.code === "timeout")
+    return tellSituation("unreachable", { name, manageUrl: "/" });
   return tellRefusal(reason, httpStatus(reason.code));
 }
 

@@ -11,14 +11,27 @@ export type TestAuthority = {
 /** A new authority for one installation. */
 export function makeAuthority(installation: string): TestAuthority {
   const ca = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const certificate = makeCertificate({ subject: "ca", key: ca.publicKey, signer: ca.privateKey, extensions: [basicConstraints(true)] });
+  const certificate = makeCertificate({
+    subject: "ca",
+    key: ca.publicKey,
+    signer: ca.privateKey,
+    extensions: [basicConstraints(true)],
+  });
   return {
     certificate,
     issue(role, name, controlPlaneKeys = { keys: [] }) {
       const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const uri = certificateName(installation, role, name);
-      const issued = makeCertificate({ subject: name, key: own.publicKey, signer: ca.privateKey, extensions: [basicConstraints(false), uriName(uri)] });
-      const key = createPrivateKey(own.privateKey.export({ type: "pkcs8", format: "pem" })).export({ type: "pkcs8", format: "pem" }) as string;
+      const issued = makeCertificate({
+        subject: name,
+        key: own.publicKey,
+        signer: ca.privateKey,
+        extensions: [basicConstraints(false), uriName(uri)],
+      });
+      const key = createPrivateKey(own.privateKey.export({ type: "pkcs8", format: "pem" })).export({
+        type: "pkcs8",
+        format: "pem",
+      }) as string;
       return { key, certificate: issued, ca: certificate, installation, controlPlaneKeys };
     },
   };

@@ -8,10 +8,20 @@ import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, SignJWT } from
 
 export const TOKEN = "gateway-token-for-tests";
 type Entry = { id: number; event: "access" | "revocation"; jws: string };
-type CodeWish = { gitspaceId: string; user: string; organisation?: string; nonce: string; issuedAt?: number; issuer?: string; typ?: string };
+type CodeWish = {
+  gitspaceId: string;
+  user: string;
+  organisation?: string;
+  nonce: string;
+  issuedAt?: number;
+  issuer?: string;
+  typ?: string;
+};
 
 export class TestControlPlane implements AsyncDisposable {
-  readonly #server = createServer((request, response) => this.#answer(request.url ?? "", request.headers, response, request));
+  readonly #server = createServer((request, response) =>
+    this.#answer(request.url ?? "", request.headers, response, request),
+  );
   readonly #streams = new Set<ServerResponse>();
   #entries: Entry[] = [];
   #key!: CryptoKey;
@@ -38,7 +48,9 @@ export class TestControlPlane implements AsyncDisposable {
   }
 
   async sign(content: unknown, key = this.#key): Promise<string> {
-    return new CompactSign(new TextEncoder().encode(JSON.stringify(content))).setProtectedHeader({ alg: "EdDSA", kid: "k1" }).sign(key);
+    return new CompactSign(new TextEncoder().encode(JSON.stringify(content)))
+      .setProtectedHeader({ alg: "EdDSA", kid: "k1" })
+      .sign(key);
   }
 
   async publish(document: Partial<AccessDocument> & { gitspaceId: string }): Promise<void> {
@@ -66,7 +78,15 @@ export class TestControlPlane implements AsyncDisposable {
     for (const stream of this.#streams) write(stream, entry);
   }
 
-  async code({ gitspaceId, user, organisation = "engine", nonce, issuedAt = Date.now(), issuer = this.url, typ = "gitspaces-code+jwt" }: CodeWish): Promise<string> {
+  async code({
+    gitspaceId,
+    user,
+    organisation = "engine",
+    nonce,
+    issuedAt = Date.now(),
+    issuer = this.url,
+    typ = "gitspaces-code+jwt",
+  }: CodeWish): Promise<string> {
     const seconds = Math.floor(issuedAt / 1_000);
     return new SignJWT({ organisation, nonce, jti: randomUUID() })
       .setProtectedHeader({ alg: "EdDSA", kid: "k1", typ })
@@ -99,6 +119,7 @@ export class TestControlPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return;
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, "close");

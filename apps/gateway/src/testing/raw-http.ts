@@ -25,7 +25,8 @@ export async function readAnswer(socket: Socket): Promise<RawAnswer> {
     if (end === -1) continue;
     const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, end + 2))?.[1];
     const isSwitching = text.startsWith("HTTP/1.1 101");
-    if (isSwitching || (length !== undefined && text.length >= end + 4 + Number(length)) || text.endsWith("0\r\n\r\n")) break;
+    if (isSwitching || (length !== undefined && text.length >= end + 4 + Number(length)) || text.endsWith("0\r\n\r\n"))
+      break;
   }
   const [head = "", ...rest] = text.split("\r\n\r\n");
   return {
@@ -41,6 +42,11 @@ async function* on(socket: Socket): AsyncGenerator<string> {
     const chunk: Buffer | null = socket.read() as Buffer | null;
     if (chunk !== null) yield chunk.toString("latin1");
     else if (socket.readableEnded || socket.destroyed) return;
-    else await Promise.race(["readable", "end", "close", "error"].map((event) => new Promise<void>((resolve) => socket.once(event, () => resolve()))));
+    else
+      await Promise.race(
+        ["readable", "end", "close", "error"].map(
+          (event) => new Promise<void>((resolve) => socket.once(event, () => resolve())),
+        ),
+      );
   }
 }

@@ -9,7 +9,11 @@ export type TestRedis = { url: string; port: number; client: Redis; stop(): Prom
 
 export async function startRedis(port?: number): Promise<TestRedis> {
   const chosen = port ?? (await freePort());
-  const child = spawn("redis-server", ["--port", String(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: "ignore" });
+  const child = spawn(
+    "redis-server",
+    ["--port", String(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+    { stdio: "ignore" },
+  );
   const client = new Redis({ port: chosen, host: "127.0.0.1", lazyConnect: true, retryStrategy: () => 20 });
   client.on("error", () => {});
   await client.connect().catch(() => {});

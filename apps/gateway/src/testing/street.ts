@@ -33,7 +33,11 @@ export type Street = {
   agentIdentity: TlsIdentity;
   gateway: Gateway;
   folder: string;
-  inside: { server: Server; requests: IncomingMessage[]; answer: (request: IncomingMessage, response: ServerResponse) => void };
+  inside: {
+    server: Server;
+    requests: IncomingMessage[];
+    answer: (request: IncomingMessage, response: ServerResponse) => void;
+  };
   setRoute(route?: Partial<Route>): Promise<void>;
   change(change: RouteChange): Promise<void>;
   /** A cookie header of a user's session on a host, made with the gateways' shared key. */
@@ -82,19 +86,30 @@ export async function openStreet(): Promise<Street> {
       const sessions = new Sessions(Buffer.from(SESSION_KEY, "hex"), names.session, { now: () => at });
       return `${names.session}=${await sessions.begin({ user, organisation: "engine", sessionId: `session-of-${user}` }, host)}`;
     },
-    ask: (head: string, host = `${ADA}.${DOMAIN}`) => raw(gateway.address.port, head.replace("HOST", `${host}:${gateway.address.port}`)),
+    ask: (head: string, host = `${ADA}.${DOMAIN}`) =>
+      raw(gateway.address.port, head.replace("HOST", `${host}:${gateway.address.port}`)),
     async restart() {
       await gateway[Symbol.asyncDispose]();
       gateway = await start(folder, redis, controlPlane, identity);
     },
   };
   const closing = opened.move();
-  return Object.defineProperty(street, Symbol.asyncDispose, { value: () => closing.disposeAsync() }) as unknown as Street;
+  return Object.defineProperty(street, Symbol.asyncDispose, {
+    value: () => closing.disposeAsync(),
+  }) as unknown as Street;
 }
 
 function routeTo(port: number, agent: TlsIdentity, route: Partial<Route>): Route {
   const generation: z.infer<typeof Generation> = 1;
-  return { gitspaceId: ADA, generation, instanceId: "vm-1", address: "127.0.0.1", port, keyFingerprint: keyFingerprint(agent.certificate), ...route };
+  return {
+    gitspaceId: ADA,
+    generation,
+    instanceId: "vm-1",
+    address: "127.0.0.1",
+    port,
+    keyFingerprint: keyFingerprint(agent.certificate),
+    ...route,
+  };
 }
 
 async function openInside(opened: AsyncDisposableStack): Promise<{ inside: Street["inside"]; port: number }> {
@@ -112,15 +127,25 @@ async function openInside(opened: AsyncDisposableStack): Promise<{ inside: Stree
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   opened.defer(async () => {
     server.close();
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     await once(server, "close");
   });
   return { inside, port: (server.address() as AddressInfo).port };
 }
 
-async function start(folder: string, redis: TestRedis, controlPlane: TestControlPlane, identity: TlsIdentity): Promise<Gateway> {
+async function start(
+  folder: string,
+  redis: TestRedis,
+  controlPlane: TestControlPlane,
+  identity: TlsIdentity,
+): Promise<Gateway> {
   const secret = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);

@@ -1,0 +1,400 @@
+// What every forwarder must do, told once and run on each implementation: real sockets on both sides, no gateway between.
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestOptions,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { answerOn } from "../upgrade.ts";
+import type { Forwarder, Upstream } from "../forwarder.ts";
+import { headerPolicy } from "../header-policy.ts";
+import { until } from "./street.ts";
+
+/** What an implementation is known to lose; the claim is then that it does, so that a repair is noticed. */
+export type KnownLosses = { earlyHints?: boolean; trailers?: boolean };
+
+export function forwarderClaims(name: string, open: () => Forwarder, losses: KnownLosses = {}): void {
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await openStage(open());
+  });
+  afterEach(async () => stage[Symbol.asyncDispose]());
+  const claim = (text: string, run: () => Promise<void>): void => void test(`${name}: ${text}`, run);
+
+  claim("a GET passes with its raw path and comes back with status, reason and headers", async () => {
+    stage.answer = (request, response) => {
+      response
+        .writeHead(203, "Quite So", ["X-Case", "kept", "Set-Cookie", "a=1", "Set-Cookie", "b=2", "Content-Length", "2"])
+        .end("ok");
+    };
+    const answer = await stage.ask({ path: "//a/../b%2f?x=1&&y" });
+    expect(stage.seen[0]?.url).toBe("//a/../b%2f?x=1&&y");
+    expect([answer.status, answer.reason, answer.body.toString()]).toEqual([203, "Quite So", "ok"]);
+    expect(answer.rawHeaders).toContain("X-Case");
+    expect(answer.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
+  });
+
+  claim("HEAD, 204 and 304 have no body and hang nobody", async () => {
+    stage.answer = (request, response) =>
+      void response
+        .writeHead(Number(request.url?.slice(1)), { ...(request.method === "HEAD" ? { "content-length": 12 } : {}) })
+        .end();
+    const head = await stage.ask({ method: "HEAD", path: "/200" });
+    expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "12", 0]);
+    expect((await stage.ask({ path: "/204" })).status).toBe(204);
+    expect((await stage.ask({ path: "/304" })).status).toBe(304);
+  });
+
+  claim("chunked bodies pass both ways, whatever the method", async () => {
+    stage.answer = (request, response) => void request.pipe(response);
+    for (const method of ["POST", "DELETE", "OPTIONS", "PATCH"]) {
+      const answer = await stage.ask({ method, headers: { "transfer-encoding": "chunked" } }, ["one,", "two"]);
+      expect(answer.body.toString()).toBe("one,two");
+    }
+    expect(stage.seen.every((request) => request.headers["content-length"] === undefined)).toBe(true);
+    expect(stage.connections).toBe(1);
+  });
+
+  claim("32 MB pass both ways unchanged", async () => {
+    stage.answer = (request, response) => void request.pipe(response);
+    const block = randomBytes(1024 * 1024);
+    const blocks = Array.from({ length: 32 }, () => block);
+    const answer = await stage.ask({ method: "PUT", headers: { "content-length": block.length * 32 } }, blocks);
+    expect(hash(answer.body)).toBe(hash(Buffer.concat(blocks)));
+  });
+
+  claim("a client that does not read holds the sender back", async () => {
+    let sent = 0;
+    stage.answer = (_request, response) => {
+      const block = Buffer.alloc(256 * 1024);
+      const fill = (): void => {
+        while (sent < 512 && response.write(block)) sent++;
+      };
+      response.on("drain", fill);
+      fill();
+    };
+    const socket = connect(stage.port, "127.0.0.1");
+    socket.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await once(socket, "readable");
+    await sleep(300);
+    expect(sent * 256 * 1024).toBeLessThan(64 * 1024 * 1024);
+    socket.destroy();
+    await stage.quiet();
+  });
+
+  claim("an event stream passes event by event, its head before any event", async () => {
+    let next = (): void => {};
+    stage.answer = (_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+      next = () => void response.write("data: 1\n\n");
+    };
+    const asked = httpRequest({ port: stage.port, host: "127.0.0.1", agent: false }).end();
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    next();
+    const [event] = (await once(answer, "data")) as [Buffer];
+    expect(event.toString()).toBe("data: 1\n\n");
+    asked.destroy();
+    await stage.quiet();
+  });
+
+  claim("a client that leaves takes the upstream request along, before and during the answer", async () => {
+    for (const isBegun of [false, true]) {
+      stage.answer = (_request, response) => void (isBegun && response.write("some"));
+      const asked = httpRequest({ port: stage.port, host: "127.0.0.1", agent: false }).end();
+      asked.on("error", () => {});
+      const before = stage.seen.length;
+      const answered = isBegun ? once(asked, "response") : undefined;
+      await until(() => stage.seen.length > before, "the upstream was asked");
+      const [answer] = ((await answered) ?? []) as IncomingMessage[];
+      answer?.on("error", () => {});
+      asked.destroy();
+      await stage.quiet();
+    }
+  });
+
+  claim("an upstream that dies in the middle of a body cuts the client, and does not end it cleanly", async () => {
+    stage.answer = (_request, response) => {
+      response.write("half");
+      setTimeout(() => response.socket?.resetAndDestroy(), 20);
+    };
+    await expect(stage.ask({})).rejects.toThrow(/aborted|ECONNRESET/);
+  });
+
+  claim("an upstream that dies before its answer is told as vm_unreachable", async () => {
+    stage.answer = (request) => request.socket.destroy();
+    const answer = await stage.ask({ method: "POST", headers: { "content-length": 0 } });
+    expect([answer.status, answer.body.toString()]).toEqual([502, "vm_unreachable"]);
+  });
+
+  claim("a pooled socket that died meanwhile is noticed and a GET goes over a new one", async () => {
+    stage.answer = (_request, response) => void response.end("ok");
+    expect((await stage.ask({})).status).toBe(200);
+    stage.answer = (request, response) => {
+      stage.answer = (_again, fresh) => void fresh.end("again");
+      request.socket.destroy();
+      response.destroy();
+    };
+    expect((await stage.ask({})).body.toString()).toBe("again");
+    expect(stage.connections).toBe(2);
+  });
+
+  claim("sockets are kept for the next request, and all end with the upstream", async () => {
+    stage.answer = (_request, response) => void response.end("ok");
+    for (let count = 0; count < 5; count++) await stage.ask({});
+    expect(stage.connections).toBe(1);
+    stage.end();
+    await stage.quiet();
+    expect((await stage.ask({})).status).toBe(502);
+    expect(stage.seen).toHaveLength(5);
+  });
+
+  claim("hop-by-hop headers stop on either side", async () => {
+    stage.answer = (_request, response) => {
+      response
+        .writeHead(200, [
+          "Connection",
+          "X-Answer, keep-alive",
+          "X-Answer",
+          "1",
+          "Keep-Alive",
+          "timeout=9",
+          "Proxy-Authenticate",
+          "x",
+          "X-Kept",
+          "1",
+        ])
+        .end("ok");
+    };
+    const answer = await stage.ask({
+      headers: { connection: "x-asked, close", "x-asked": "1", "keep-alive": "1", te: "trailers, gzip", "x-kept": "1" },
+    });
+    const seen = stage.seen[0]?.headers ?? {};
+    expect([seen["x-asked"], seen["keep-alive"], seen.te, seen["x-kept"]]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      "1",
+    ]);
+    expect(answer.headers).not.toHaveProperty("x-answer");
+    expect(answer.headers).not.toHaveProperty("proxy-authenticate");
+    expect(answer.headers["keep-alive"]).not.toBe("timeout=9");
+    expect(answer.headers["x-kept"]).toBe("1");
+  });
+
+  claim(`early hints (103) are ${losses.earlyHints === true ? "lost (known)" : "passed on"}`, async () => {
+    stage.answer = (_request, response) =>
+      response.writeEarlyHints({ link: "</a.css>; rel=preload" }, () => response.end("ok"));
+    const asked = httpRequest({ port: stage.port, host: "127.0.0.1", agent: false }).end();
+    let hints = 0;
+    asked.on("information", () => hints++);
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    answer.resume();
+    expect([answer.statusCode, hints]).toEqual([200, losses.earlyHints === true ? 0 : 1]);
+  });
+
+  claim(`trailers are ${losses.trailers === true ? "lost (known)" : "passed on"}`, async () => {
+    stage.answer = (_request, response) => {
+      response.writeHead(200, { trailer: "x-sum" }).write("ok");
+      response.addTrailers({ "x-sum": "7" });
+      response.end();
+    };
+    const answer = await stage.ask({});
+    expect([answer.body.toString(), answer.trailers["x-sum"]]).toEqual([
+      "ok",
+      losses.trailers === true ? undefined : "7",
+    ]);
+  });
+
+  claim("an upgrade switches, echoes what was sent early and late, and passes both halves' ends", async () => {
+    stage.onUpgrade = (_request, socket, head) => {
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Case: kept\r\n\r\nhello,",
+      );
+      if (head.length > 0) socket.write(head);
+      socket.on("end", () => socket.end("bye"));
+      socket.pipe(socket, { end: false });
+    };
+    const socket = connect({ port: stage.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.write(`${upgradeHead}early,`);
+    const read = reader(socket);
+    expect(await read("early,")).toMatch(/^HTTP\/1.1 101 .*X-Case: kept.*\r\n\r\nhello,early,$/s);
+    socket.write("late,");
+    await read("late,");
+    socket.end();
+    expect(await read("bye")).toMatch(/late,bye$/);
+    await stage.quiet();
+  });
+
+  claim("a refused upgrade is passed on with its body", async () => {
+    stage.onUpgrade = (_request, socket) =>
+      void socket
+        .resume()
+        .on("end", () => socket.end())
+        .write("HTTP/1.1 404 Not Here\r\nContent-Length: 4\r\nX-Why: gone\r\n\r\nnope");
+    const socket = connect(stage.port, "127.0.0.1");
+    socket.write(upgradeHead);
+    const [text] = await Promise.all([reader(socket)("nope"), once(socket, "end")]);
+    expect(text).toMatch(/^HTTP\/1.1 404 Not Here\r\n.*X-Why: gone.*nope$/s);
+    await stage.quiet();
+  });
+
+  claim("an upgrade that the client abandons while the upstream is silent leaves nothing", async () => {
+    stage.onUpgrade = (_request, socket) => void socket.resume().on("end", () => socket.end());
+    for (const leave of ["end", "resetAndDestroy"] as const) {
+      const socket = connect(stage.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write(upgradeHead);
+      await until(() => stage.open.size === 1, "the upstream was asked");
+      socket[leave]();
+      await stage.quiet();
+    }
+  });
+
+  claim("one side's death ends the other side of an upgraded connection", async () => {
+    let inside: Socket | undefined;
+    stage.onUpgrade = (_request, socket) => {
+      inside = socket;
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    };
+    const socket = connect(stage.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(upgradeHead);
+    await reader(socket)("\r\n\r\n");
+    inside?.resetAndDestroy();
+    await once(socket, "close");
+    await stage.quiet();
+  });
+}
+
+const upgradeHead = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+type Answer = {
+  status: number;
+  reason: string;
+  headers: IncomingMessage["headers"];
+  rawHeaders: string[];
+  trailers: NodeJS.Dict<string>;
+  body: Buffer;
+};
+
+type Stage = {
+  port: number;
+  answer: (request: IncomingMessage, response: ServerResponse) => void;
+  onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  seen: IncomingMessage[];
+  /** Upstream sockets that are open, and how many were ever made. */
+  open: Set<Socket>;
+  connections: number;
+  end(): void;
+  /** Waits until no upstream socket is left. */
+  quiet(): Promise<void>;
+  ask(options: RequestOptions, body?: (string | Buffer)[]): Promise<Answer>;
+} & AsyncDisposable;
+
+async function openStage(forwarder: Forwarder): Promise<Stage> {
+  const life = new AbortController();
+  const inside = createServer((request, response) => {
+    stage.seen.push(request);
+    stage.answer(request, response);
+  });
+  inside.on("connection", (socket: Socket) => {
+    stage.connections++;
+    stage.open.add(socket);
+    socket.on("close", () => stage.open.delete(socket));
+  });
+  inside.on("upgrade", (request, socket: Socket, head) => {
+    socket.on("error", () => socket.destroy());
+    stage.onUpgrade(request, socket, head);
+  });
+  const insidePort = await listen(inside);
+  const upstream: Upstream = {
+    ended: life.signal,
+    async dial(signal) {
+      const socket = connect({ port: insidePort, host: "127.0.0.1", allowHalfOpen: true });
+      await once(socket, "connect", { signal });
+      socket.on("error", () => {});
+      return socket;
+    },
+  };
+  const policyOf = (): ReturnType<typeof headerPolicy> =>
+    headerPolicy({ host: "h", scheme: "http", clientAddress: "127.0.0.1", installation: "test" });
+  const tell = (response: () => ServerResponse) => (error: { failure?: { code: string } }) => {
+    const told = response();
+    if (!told.socket?.destroyed && !told.headersSent) told.writeHead(502).end(error.failure?.code ?? String(error));
+  };
+  const never = new AbortController().signal;
+  const outside = createServer(
+    (request, response) =>
+      void forwarder.forward(request, response, upstream, policyOf(), never).catch(tell(() => response)),
+  );
+  outside.on("upgrade", (request, socket, head) => {
+    socket.on("error", () => socket.destroy());
+    forwarder.upgrade(request, socket, head, upstream, policyOf(), never).catch(tell(() => answerOn(request, socket)));
+  });
+  const clients = new Set<Socket>();
+  outside.on("connection", (socket: Socket) => {
+    clients.add(socket);
+    socket.on("close", () => clients.delete(socket));
+  });
+  const stage: Stage = {
+    port: await listen(outside),
+    answer: (_request, response) => void response.end(),
+    onUpgrade: (_request, socket) => socket.destroy(),
+    seen: [],
+    open: new Set(),
+    connections: 0,
+    end: () => life.abort(),
+    quiet: () => until(() => stage.open.size === 0, "no upstream socket is left"),
+    ask: (options, body) => ask({ port: stage.port, host: "127.0.0.1", agent: false, ...options }, body),
+    async [Symbol.asyncDispose]() {
+      life.abort();
+      for (const server of [outside, inside]) server.close();
+      for (const socket of [...stage.open, ...clients]) socket.destroy();
+      await until(() => stage.open.size === 0 && clients.size === 0, "every socket is closed");
+    },
+  };
+  return stage;
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+async function ask(options: RequestOptions, body: (string | Buffer)[] = []): Promise<Answer> {
+  const asked = httpRequest(options);
+  const answered = once(asked, "response") as Promise<[IncomingMessage]>;
+  const writing = (async () => {
+    for (const part of body) if (!asked.write(part)) await once(asked, "drain");
+    asked.end();
+  })();
+  const [answer] = await answered;
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  await writing;
+  const { statusCode = 0, statusMessage = "", headers, rawHeaders, trailers } = answer;
+  return { status: statusCode, reason: statusMessage, headers, rawHeaders, trailers, body: Buffer.concat(chunks) };
+}
+
+/** Reads on until the text so far contains a word; gives all of it. */
+function reader(socket: Socket): (word: string) => Promise<string> {
+  let text = "";
+  socket.on("data", (chunk: Buffer) => {
+    text += chunk.toString("latin1");
+  });
+  return async (word) => {
+    await until(() => text.includes(word), `"${word}" arrived; so far "${text}"`);
+    return text;
+  };
+}
+
+function hash(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
