@@ -1,0 +1,34 @@
+// `npm run bench -- dispatch|start|idle [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
+import { parseArgs } from "node:util";
+import { dispatch } from "./dispatch.ts";
+import { idle } from "./idle.ts";
+import { start } from "./start.ts";
+
+type Bench = { defaultRuns: number; run: (runs: number) => Promise<Record<string, number>> };
+const benches: Record<string, Bench> = {
+  dispatch: { defaultRuns: 200, run: dispatch },
+  start: { defaultRuns: 20, run: start },
+  idle: { defaultRuns: 1, run: idle },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean", default: false }, runs: { type: "string" } },
+});
+const [name = ""] = positionals;
+const bench = benches[name];
+const runs = Number(values.runs ?? bench?.defaultRuns);
+if (bench === undefined || !Number.isInteger(runs) || runs < 1) {
+  console.error(`Usage: npm run bench -- ${Object.keys(benches).join("|")} [--json] [--runs N]`);
+  process.exit(2);
+}
+
+const figures = await bench.run(runs);
+if (values.json) {
+  console.log(JSON.stringify({ bench: name, figures }));
+} else {
+  const width = Math.max(...Object.keys(figures).map((key) => key.length));
+  console.log(`\n${name}`);
+  for (const [key, value] of Object.entries(figures))
+    console.log(`  ${key.padEnd(width)}  ${String(value).padStart(10)}`);
+}
