@@ -16,10 +16,10 @@ export type Purpose = "provision" | "stop" | "destroy";
 
 export type Reservation =
   | { outcome: "held" | "warm" | "cold"; id: string; attempt: number }
-  | { outcome: "superseded" | "exhausted" | "full" };
+  | { outcome: "superseded" | "exhausted" | "coming" | "full" };
 
 const Reserved = z
-  .tuple([z.enum(["held", "warm", "cold", "superseded", "exhausted", "full"]), z.string(), z.number()])
+  .tuple([z.enum(["held", "warm", "cold", "superseded", "exhausted", "coming", "full"]), z.string(), z.number()])
   .transform(
     ([outcome, id, attempt]): Reservation =>
       outcome === "held" || outcome === "warm" || outcome === "cold" ? { outcome, id, attempt } : { outcome },

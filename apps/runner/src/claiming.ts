@@ -1,4 +1,5 @@
 // A claim in three steps: reserve in Redis; label at the provider while the home disk is attached; identity to the agent.
+import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError, fail, type PoolSpec, type SealingKey, type TaskResult, type VmTask } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
@@ -23,13 +24,22 @@ type Collaborators = {
   making: VmMaking;
   removal: VmRemoval;
   disks: HomeDisks;
+  vmStartMs: number;
   clock: Clock;
   log: Logger;
 };
-type Turn = { task: ProvisionTask; watch: Stopwatch; emit: Emit; signal: AbortSignal };
+type Turn = {
+  task: ProvisionTask;
+  watch: Stopwatch;
+  emit: Emit;
+  signal: AbortSignal;
+  /** Throws when this task no longer is the one that works on the Gitspace. */
+  confirm: () => Promise<void>;
+};
 type Held = Extract<Reservation, { id: string }>;
 
 const LABEL_TRIES = 3;
+const COMING_MS = 50;
 
 export type Claiming = ReturnType<typeof claiming>;
 
@@ -43,21 +53,24 @@ export function claiming({
   making,
   removal,
   disks,
+  vmStartMs,
   clock,
   log,
 }: Collaborators) {
-  async function reserve({ task, watch }: Turn): Promise<Held> {
+  async function reserve({ task, watch, signal }: Turn): Promise<Held> {
     const pool = findPool(pools, task.data.pool);
-    const reserved = await watch.measure("reserve", () => claims.reserve(task, pool, clock.now()));
-    if ("id" in reserved) return reserved;
-    if (reserved.outcome === "superseded") throw superseded();
-    if (reserved.outcome === "exhausted")
-      throw fail("vm_unreachable", `${MAX_ATTEMPTS} VMs were tried for this task and none took the Gitspace.`);
-    throw fail(
-      "no_capacity",
-      `All ${pool.max} VMs of the pool "${pool.name}" are in use. Stop a Gitspace, or raise "max" in pool.yml.`,
-      { details: { pool: pool.name, max: pool.max } },
-    );
+    const until = performance.now() + vmStartMs;
+    for (;;) {
+      const reserved = await watch.measure("reserve", () => claims.reserve(task, pool, clock.now()));
+      if ("id" in reserved) return reserved;
+      if (reserved.outcome === "superseded") throw superseded();
+      if (reserved.outcome === "exhausted") {
+        throw fail("vm_unreachable", `${MAX_ATTEMPTS} VMs were tried for this task and none took the Gitspace.`);
+      }
+      if (reserved.outcome === "full" || performance.now() > until) throw noCapacity(pool);
+      // The last slot holds a VM of the stock that is on its way: it becomes this Gitspace's, or makes room.
+      await watch.measure("wait", () => sleep(COMING_MS, undefined, { signal }).catch(() => signal.throwIfAborted()));
+    }
   }
 
   /** A VM being made (by this task, or by one that was cut short) is made first. */
@@ -138,7 +151,9 @@ export function claiming({
   }
 
   /** A VM that did not take the Gitspace serves nobody any more. */
-  async function giveUp(held: Held, error: unknown, { task, emit, signal }: Turn): Promise<void> {
+  async function giveUp(held: Held, error: unknown, { task, emit, signal, confirm }: Turn): Promise<void> {
+    // A zombie must not take away what the next delivery of its task has finished meanwhile.
+    await confirm();
     const reason = error instanceof Error ? error.message : String(error);
     log.warn(
       { err: error, instanceId: held.id, gitspaceId: task.gitspaceId, attempt: held.attempt },
@@ -191,6 +206,11 @@ class OwnedByAnother extends Error {
   constructor(id: string) {
     super(`the VM ${id} belongs to another Gitspace`);
   }
+}
+
+function noCapacity({ name, max }: PoolSpec): FailureError {
+  const message = `All ${max} VMs of the pool "${name}" are in use. Stop a Gitspace, or raise "max" in pool.yml.`;
+  return fail("no_capacity", message, { details: { pool: name, max } });
 }
 
 function findPool(pools: readonly PoolSpec[], name: string): PoolSpec {

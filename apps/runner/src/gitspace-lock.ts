@@ -8,6 +8,8 @@ const LOCK_MS = 10_000;
 const RENEW_MS = 3_000;
 const SLOWEST_TRY_MS = 100;
 
+/** `confirm` throws when the lock was lost or a later action came: asked before anything that cannot be taken back. */
+type Work<T> = (signal: AbortSignal, confirm: () => Promise<void>) => Promise<T>;
 type Turn = { gitspaceId: string; generation: number };
 
 export type GitspaceLock = ReturnType<typeof gitspaceLock>;
@@ -38,18 +40,14 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
     const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, LOCK_MS);
     if (generation > turn.generation) controller.abort(superseded());
     else if (!isHeld) controller.abort(new Error(`the lock of ${turn.gitspaceId} was lost`));
+    controller.signal.throwIfAborted();
   }
 
   /**
    * Does the work of a task alone on its Gitspace.
    * @throws {FailureError} `superseded` when a later action came before or meanwhile; the reason of `signal` when it aborts.
    */
-  return async function alone<T>(
-    turn: Turn,
-    purpose: Purpose,
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+  return async function alone<T>(turn: Turn, purpose: Purpose, signal: AbortSignal, work: Work<T>): Promise<T> {
     await claims.enter(turn.gitspaceId, turn.generation, purpose);
     endEarlier(turn);
     const holder = randomUUID();
@@ -58,12 +56,12 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
     await take(turn, holder, either);
     working.set(controller, turn);
     const renewal = setInterval(() => {
-      renew(turn, holder, controller).catch((err: unknown) =>
-        log.warn({ err, gitspaceId: turn.gitspaceId }, "the lock could not be renewed"),
-      );
+      renew(turn, holder, controller).catch((err: unknown) => {
+        if (!controller.signal.aborted) log.warn({ err, gitspaceId: turn.gitspaceId }, "the lock could not be renewed");
+      });
     }, RENEW_MS);
     try {
-      return await work(either);
+      return await work(either, () => renew(turn, holder, controller));
     } finally {
       clearInterval(renewal);
       working.delete(controller);

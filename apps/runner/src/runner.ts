@@ -122,7 +122,7 @@ export async function startRunner({
   };
   opened.use(startSweepLoop({ sweep, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }));
 
-  const claimed = claiming({ pools, provider, store, claims, agents, making, removal, disks, clock, log });
+  const claimed = claiming({ pools, provider, store, claims, agents, making, removal, disks, vmStartMs, clock, log });
   const tasks = vmTasks({ claims, store, claiming: claimed, removal, disks, alone: gitspaceLock(claims, log) });
   const worker = opened.use(startTaskWorker({ redis, tasks, metrics, clock, log }));
 

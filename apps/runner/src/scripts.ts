@@ -56,6 +56,7 @@ export const scripts = {
   /**
    * claim, warm, slots | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
    * A Gitspace that holds a VM gets that one; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
+   * `coming`: no slot is free, but a VM of the stock is being made or removed, so there will be one.
    */
   gsReserve: `${fence}
     local claim, warm, slots = KEYS[1], KEYS[2], KEYS[3]
@@ -84,7 +85,12 @@ export const scripts = {
         return {'warm', oldest, attempt}
       end
     end
-    if redis.call('HLEN', slots) >= max then return {'full', '', attempt} end
+    if redis.call('HLEN', slots) >= max then
+      for _, taker in ipairs(redis.call('HVALS', slots)) do
+        if taker == '' then return {'coming', '', attempt} end
+      end
+      return {'full', '', attempt}
+    end
     local id = pool .. '-' .. string.sub(redis.sha1hex(task .. '.' .. attempt), 1, 12)
     redis.call('HSET', slots, id, gitspace)
     redis.call('HSET', 'gs:vm:' .. id, 'id', id, 'pool', pool, 'power', 'making', 'agent', 'starting', 'createdAt', ARGV[6],

@@ -1,4 +1,5 @@
 // The queue's edge: reads a job, does its task before the deadline, and keeps the answer with the job until the delegate has it.
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Answer,
   failedAnswer,
@@ -36,6 +37,7 @@ const CONCURRENCY = 16;
 /** A runner that dies often is no reason to give up a task; its deadline is. */
 const STALLED_OFTEN = 1_000;
 const DRAIN_MS = 12_000;
+const LEAVE_MS = 15_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class LeavingError extends Error {}
@@ -127,7 +129,10 @@ export function startTaskWorker({
     },
     async [Symbol.asyncDispose]() {
       const late = setTimeout(() => leaving.abort(new LeavingError("the runner is stopping")), DRAIN_MS);
-      await worker.close();
+      // Work that heeds no signal is left behind: its lock runs out and another runner takes the task.
+      const left = new AbortController();
+      await Promise.race([worker.close(), sleep(LEAVE_MS, undefined, { signal: left.signal }).catch(() => undefined)]);
+      left.abort();
       clearTimeout(late);
     },
   };

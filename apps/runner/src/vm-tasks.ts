@@ -37,7 +37,9 @@ export function vmTasks({ claims, store, claiming, removal, disks, alone }: Coll
   }
 
   async function provision(task: Task<"vm.provision">, turn: Turn): Promise<TaskResult<"vm.provision">> {
-    return await alone(task, "provision", turn.signal, (signal) => claiming.provision({ ...turn, task, signal }));
+    return await alone(task, "provision", turn.signal, (signal, confirm) =>
+      claiming.provision({ ...turn, task, signal, confirm }),
+    );
   }
 
   async function stop(task: Task<"vm.stop">, turn: Turn): Promise<TaskResult<"vm.stop">> {

@@ -39,8 +39,8 @@ export type RunnerBench = AsyncDisposable & {
   joinToken: string;
   /** Puts the task on the queue and waits for its answer. */
   run(task: VmTask): Promise<Answer>;
-  /** Stops the runner and starts another on the same records and VMs. */
-  restart(): Promise<void>;
+  /** Stops the runner and starts another on the same records and VMs; `between` happens while none runs. */
+  restart(between?: () => Promise<unknown>): Promise<void>;
   /** Waits until it is so, or fails. */
   until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void>;
   warm(): Promise<string[]>;
@@ -121,11 +121,12 @@ export async function openBench(wanted: Wanted = {}): Promise<RunnerBench> {
       );
       return AnswerSchema.parse(await job.waitUntilFinished(answers, 14_000));
     },
-    async restart() {
+    async restart(between) {
       await bench.runner[Symbol.asyncDispose]();
+      await between?.();
       bench.runner = await start();
     },
-    warm: async () => await redis.zrange("gs:pool:default:warm", 0, -1),
+    warm: async () => await redis.zrange("gs:pool:default:warm", "0", "-1"),
     [Symbol.asyncDispose]: async () => await close.disposeAsync(),
   };
 }
