@@ -1,5 +1,6 @@
 // Wires the control plane: opened in order, closed in reverse.
 import type { AddressInfo } from "node:net";
+import { fail } from "@gitspaces/contracts";
 import { createLog, type Clock, type Logger, readSecret, startAdmin, systemClock } from "@gitspaces/daemon";
 import { Addresses } from "./addresses.ts";
 import { publicApi } from "./api/api.ts";
@@ -12,7 +13,7 @@ import { delegateKey } from "./delegates/delegate-token.ts";
 import { Offers } from "./delegates/offers.ts";
 import { Presence } from "./delegates/presence.ts";
 import { gatewayRoutes } from "./gateways/gateway-routes.ts";
-import { makeHttp } from "./http.ts";
+import { type App, makeHttp } from "./http.ts";
 import { Identity } from "./identity.ts";
 import { openSigningKey } from "./keys.ts";
 import { startSweeper } from "./lifecycle/sweeper.ts";
@@ -88,7 +89,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   await signIn(app, { store, clock, identity, attempts, addresses, signing, publicUrl });
   app.get("/.well-known/jwks.json", async () => signing.publicKeys);
   await page(app);
-  await app.listen({ host: config.listen.host, port: config.listen.port });
+  await listen(app, config);
   const bound = app.server.address() as AddressInfo;
 
   opened.use(startSweeper({ store, clock, deadlines, presence, log, ...lookEvery(options) }));
@@ -106,6 +107,14 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     adminUrl: `http://${host(admin.address.host)}:${admin.address.port}`,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+async function listen(app: App, { listen: { host, port } }: Config): Promise<void> {
+  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EADDRINUSE") throw cause;
+    const cure = "Stop what uses it, or set GITSPACES_LISTEN to another one.";
+    throw fail("conflict", `${host}:${port} is in use already. ${cure}`, { field: "listen", cause });
+  });
 }
 
 function lookEvery({ lookEveryMs }: Options): { lookEveryMs?: number } {

@@ -46,6 +46,14 @@ test("a link signs in once and leads to its Gitspace", async () => {
   expect((await plane.call("GET", path, undefined, {})).status).toBe(410);
 });
 
+test("a browser that comes with a spent link is told so on a page", async () => {
+  const path = await link();
+  await plane.call("GET", path, undefined, {});
+  const again = await plane.call("GET", path, undefined, { accept: "text/html,*/*" });
+  expect([again.status, again.headers.get("content-type")]).toEqual([410, "text/html; charset=utf-8"]);
+  expect(await again.text()).toContain("opened before");
+});
+
 test("a link dies after ten minutes", async () => {
   let now = Date.now();
   await using later = await testControlPlane({ clock: { now: () => now } });

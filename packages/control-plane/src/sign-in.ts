@@ -1,6 +1,7 @@
 // The browser's way in: a one-time link gives it a session here, and a session gives it a one-time code for a Gitspace host.
-import { fail, IDE_PORT, type AccessDocument } from "@gitspaces/contracts";
+import { type AccessDocument, fail, FailureError, httpStatus, IDE_PORT } from "@gitspaces/contracts";
 import type { Clock } from "@gitspaces/daemon";
+import type { FastifyError } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { type Addresses, safePath } from "./addresses.ts";
@@ -9,6 +10,7 @@ import { sha256 } from "./hash.ts";
 import type { App } from "./http.ts";
 import type { Identity } from "./identity.ts";
 import type { SigningKey } from "./keys.ts";
+import { problemPage } from "./problem-page.ts";
 import type { Store } from "./store/store.ts";
 import type { UserRow } from "./store/users.ts";
 
@@ -37,6 +39,15 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
     const app = scope as unknown as App;
     app.addHook("onRequest", async (_request, reply) => {
       void reply.header("referrer-policy", "no-referrer");
+    });
+
+    app.setErrorHandler((error: FastifyError, request, reply) => {
+      const wantsPage = (request.headers.accept ?? "").includes("text/html");
+      if (!wantsPage || !(error instanceof FailureError)) throw error;
+      return reply
+        .code(httpStatus(error.failure.code))
+        .type("text/html; charset=utf-8")
+        .send(problemPage(error.failure.message));
     });
 
     // A link is spent by opening it, so looking at it with HEAD must not.

@@ -65,7 +65,7 @@ test("the log grows on its stream and can be resumed by position", async () => {
   await delegate.call("POST", `/api/agent/v2/tasks/${task.id}/events`, { events: [line(1), line(2)] });
   expect(await stream.next()).toEqual({
     event: "log_line_appended",
-    data: { pos: 1, out: "line 1", time: 5 },
+    data: { pos: 1, out: "line 1", time: 5, task_id: task.id },
     id: "1",
   });
   using resumed = await follow(url, { ...admin(), "last-event-id": "1" });

@@ -130,12 +130,9 @@ export function eventRoutes(app: App, parts: ApiParts): void {
       const { id: gitspace } = visible(parts, request.params.gitspace_identifier, request.user);
       let after = resumeFrom(request);
       const write = (send: Send) => {
-        for (const { pos, out, time } of allAfter(
-          (last) => store.logs.after({ gitspace, after: last, limit: 500 }),
-          after,
-        )) {
-          send("log_line_appended", { pos, out, time }, pos);
-          after = pos;
+        for (const row of allAfter((last) => store.logs.after({ gitspace, after: last, limit: 500 }), after)) {
+          send("log_line_appended", logView(row), row.pos);
+          after = row.pos;
         }
       };
       await serveEvents({ request, reply, closing, bells: [store.bells.logs], write });

@@ -7,6 +7,8 @@ import type { Presence } from "./presence.ts";
 
 /** A long poll is not woken by a task it was told of less than this ago: the delegate is acquiring it. */
 export const TELL_AGAIN_MS = 2_000;
+/** A cancelled task is worth naming for so long; after that it has ended by itself. */
+const NAME_CANCELLED_MS = 600_000;
 
 /** Whether a delegate with these tags and types may have a task. Selectors name a delegate or one of its tags; none fits all. */
 export function fits(
@@ -67,11 +69,10 @@ export class Offers {
   /** Tasks that a delegate holds and nobody wants any more; each is named once. */
   cancelled(delegate: DelegateRow): string[] {
     const named = this.#cancelled.get(delegate.id) ?? new Set<string>();
-    const since = this.#clock.now() - 600_000;
-    const fresh = this.#store.tasks.cancelledOf({ holder: delegate.id, since }).filter(({ id }) => !named.has(id));
-    for (const { id } of fresh) named.add(id);
-    this.#cancelled.set(delegate.id, named);
-    return fresh.map(({ id }) => id);
+    const since = this.#clock.now() - NAME_CANCELLED_MS;
+    const ids = this.#store.tasks.cancelledOf({ holder: delegate.id, since }).map(({ id }) => id);
+    this.#cancelled.set(delegate.id, new Set(ids));
+    return ids.filter((id) => !named.has(id));
   }
 
   /** Whether any delegate that is here could still take a task. */

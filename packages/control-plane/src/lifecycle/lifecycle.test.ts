@@ -187,7 +187,8 @@ const cases = actions.flatMap(([state, row]) =>
 );
 
 test("the table has a row for every state", () => {
-  expect(actions.map(([state]) => state).toSorted()).toEqual(states.toSorted());
+  expect(new Set(actions.map(([state]) => state))).toEqual(new Set(states));
+  expect(actions).toHaveLength(states.length);
 });
 
 test.each(cases)("%s, %s -> %s", (state, on, expected) => {

@@ -7,6 +7,7 @@ import { settleTimeout } from "./settle.ts";
 
 const LOOK_EVERY_MS = 60_000;
 const KEEP_STATUS_MS = 3_600_000;
+const PAUSE_AFTER_ERROR_MS = 1_000;
 const DAY_MS = 86_400_000;
 
 type Options = Collaborators & { presence: Presence; log: Logger; lookEveryMs?: number };
@@ -20,6 +21,7 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
   async function loop(): Promise<void> {
     while (!over.signal.aborted) {
       const seen = store.bells.tasks.count;
+      let pauseMs = 10;
       try {
         const now = clock.now();
         if (now >= nextLook) {
@@ -29,8 +31,9 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
         sweep(with_, presence);
       } catch (err) {
         log.error({ err }, "sweeping failed");
+        pauseMs = PAUSE_AFTER_ERROR_MS;
       }
-      const waitMs = Math.max(10, Math.min(nextLook, nextDue(with_, presence)) - clock.now());
+      const waitMs = Math.max(pauseMs, Math.min(nextLook, nextDue(with_, presence)) - clock.now());
       await store.bells.tasks.next(seen, Math.min(waitMs, LOOK_EVERY_MS), over.signal);
     }
   }
