@@ -9,6 +9,7 @@ export function ideFolders(home: string): { data: string; extensions: string } {
 }
 
 const BASHRC = String.raw`# Yours to change; it is only written when it is missing.
+case ":$PATH:" in *":$HOME/.local/bin:"*) ;; *) PATH="$HOME/.local/bin:$PATH" ;; esac
 case $- in *i*) ;; *) return ;; esac
 HISTCONTROL=ignoreboth
 HISTSIZE=10000
@@ -24,6 +25,7 @@ const PROFILE = `# Yours to change; it is only written when it is missing.
 `;
 const USER_SETTINGS = {
   "workbench.startupEditor": "none",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "chat.disableAIFeatures": true,
   "git.openRepositoryInParentFolders": "never",
   "telemetry.telemetryLevel": "off",

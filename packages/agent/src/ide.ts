@@ -14,7 +14,7 @@ import type { IdeCommand } from "./ide-command.ts";
 export type IdeState = "starting" | "ready" | "failed";
 type IdeParts = { command: IdeCommand; home: string; env: ChildEnvironment; log: Logger };
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 4;
 const LOOK_EVERY_MS = 20;
 const READY_DEADLINE_MS = 60_000;
 const STOP_GRACE_MS = 3_000;
@@ -103,7 +103,7 @@ export class Ide implements AsyncDisposable {
         attempt = 0;
         pause.reset();
       }
-      await pause.wait();
+      if (attempt < ATTEMPTS) await pause.wait();
     }
   }
 

@@ -66,13 +66,10 @@ function signal({ pid, startedAt }: Process, name: NodeJS.Signals): void {
 
 const LOOK_EVERY_MS = 25;
 
-/** Ends every process of the VM but the agent: asked first (shells leave on a hang-up), killed after `graceMs`. */
+/** Ends every process of the VM but the agent: asked first, killed after `graceMs`. */
 export async function endProcesses(instanceId: string, graceMs: number): Promise<void> {
   const until = performance.now() + graceMs;
-  for (const each of vmProcesses(instanceId)) {
-    signal(each, "SIGTERM");
-    signal(each, "SIGHUP");
-  }
+  for (const each of vmProcesses(instanceId)) signal(each, "SIGTERM");
   for (let left = vmProcesses(instanceId); left.length > 0; left = vmProcesses(instanceId)) {
     if (performance.now() > until) for (const each of left) signal(each, "SIGKILL");
     await sleep(LOOK_EVERY_MS);

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type AgentStatus, fail, FailureError, Identity, parse, TaskAccepted, toFailure } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
@@ -56,10 +56,13 @@ export async function startServer(serving: Serving): Promise<AgentServer> {
       answerProblem(response, toFailure(error));
     });
   });
-  const tunnelled = new Set<TLSSocket>();
+  // Every socket, also one in the middle of its handshake, of which the HTTP side does not know yet.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("connect", (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
-    tunnelled.add(socket);
-    socket.once("close", () => tunnelled.delete(socket));
     const role = roleOf(socket);
     if (role === undefined || !mayConnect(role)) {
       refuseConnect(socket, notForYou().failure);
@@ -81,8 +84,7 @@ export async function startServer(serving: Serving): Promise<AgentServer> {
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();
-      server.closeAllConnections();
-      for (const socket of tunnelled) socket.destroy();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };

@@ -152,6 +152,7 @@ test("a start waits for its home disk", async () => {
   const following = gateway.follow(task.id);
   await expect.poll(async () => (await gateway.call("GET", "/status")).body["ide"]).toBe("ready");
   const before = await gateway.connect("localhost:8089");
+  expect(before.status).toBe(200);
   before.socket.destroy();
   renameSync(vm.home, `${vm.home}.before`);
   mkdirSync(`${vm.home}.disk/.gitspaces`, { recursive: true });

@@ -108,7 +108,7 @@ export class TaskDesk implements AsyncDisposable {
 
   #fail(work: Work, error: unknown): void {
     if (work.signal.aborted && work.signal.reason === leaving) return;
-    const cause: unknown = work.signal.aborted ? work.signal.reason : error;
+    const cause: unknown = work.signal.aborted ? work.signal.reason : meaningOf(error);
     if (!(cause instanceof FailureError)) {
       this.#desk.log.error({ err: cause, taskId: work.task.id }, "task failed for a reason unknown");
     }
@@ -126,6 +126,12 @@ export class TaskDesk implements AsyncDisposable {
     for (const work of this.#working.keys()) work.abort(leaving);
     await Promise.all(this.#working.values());
   }
+}
+
+/** A full disk is nobody's mistake inside: it has a code of its own. */
+function meaningOf(error: unknown): unknown {
+  const full = ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+  return full ? fail("disk_full", "The disk of this Gitspace is full.", { cause: error }) : error;
 }
 
 async function aborted(signal: AbortSignal): Promise<never> {

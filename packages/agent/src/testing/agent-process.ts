@@ -7,7 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Caller } from "./caller.ts";
-import { type Authority, type EnrolmentListener, makeAuthority, startEnrolment } from "./certificate-authority.ts";
+import {
+  type Authority,
+  type EnrolmentListener,
+  INSTALLATION,
+  makeAuthority,
+  startEnrolment,
+} from "./certificate-authority.ts";
 import { type ControlPlane, GITSPACE, makeControlPlane } from "./control-plane.ts";
 
 const here = import.meta.dirname;
@@ -124,7 +130,7 @@ export class AgentVm implements AsyncDisposable {
   }
 
   async as(role: "runner" | "gateway" | "delegate" | "vm", installation?: string): Promise<Caller> {
-    return new Caller(await this.site.authority.caller(role, `${role}-1`, installation), this.port);
+    return new Caller(await this.site.authority.caller(role, `${role}-1`, installation), this.port, INSTALLATION);
   }
 
   /** Gives the VM its identity, as the runner does. */

@@ -14,8 +14,9 @@ export type Followed = { events: TaskEvent[]; answer: Answer };
 export class Caller {
   readonly #base: RequestOptions;
 
-  constructor(identity: TlsIdentity, port: number) {
-    const tls = clientTls(identity, { role: "vm" });
+  /** `agents` is the installation that the agent is of, should it be another than the caller's. */
+  constructor(identity: TlsIdentity, port: number, agents = identity.installation) {
+    const tls = clientTls({ ...identity, installation: agents }, { role: "vm" });
     this.#base = { ...tls, host: "127.0.0.1", port, agent: false };
   }
 

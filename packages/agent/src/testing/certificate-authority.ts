@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -68,7 +69,7 @@ export async function startEnrolment(authority: Authority, controlPlaneKeys: Key
   const enrolled: string[] = [];
   const own = await authority.caller("runner", "runner-1");
   const server = createServer({ key: own.key, cert: own.certificate + authority.ca, minVersion: "TLSv1.3" });
-  server.on("request", async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const body = JSON.parse(await text(request)) as { token: string; csr: string };
     const name = tokens.get(body.token);
     if (request.url !== "/enrol" || name === undefined) {
@@ -79,9 +80,10 @@ export async function startEnrolment(authority: Authority, controlPlaneKeys: Key
     tokens.delete(body.token);
     enrolled.push(name);
     const certificate = await authority.sign(body.csr, "vm", name);
-    const answer = { certificate, ca: authority.ca, installation: INSTALLATION, controlPlaneKeys };
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
-  });
+    const enrolment = { certificate, ca: authority.ca, installation: INSTALLATION, controlPlaneKeys };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(enrolment));
+  };
+  server.on("request", (request, response) => void answer(request, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

@@ -22,7 +22,7 @@ export async function makeControlPlane(): Promise<ControlPlane> {
     async task(type, data, { generation = 1, gitspaceId = GITSPACE, deadlineMs = 60_000, id = randomUUID() } = {}) {
       const deadline = Date.now() + deadlineMs;
       const task = { v: 1, id, type, gitspaceId, generation, deadline, data } as Unsigned<GitspaceTask>;
-      return (await signTask(task, pair.privateKey, "test")) as GitspaceTask;
+      return await signTask(task, pair.privateKey, "test");
     },
   };
 }
