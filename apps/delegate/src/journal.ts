@@ -25,6 +25,9 @@ const migrations = [
    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
+/** No task has so many events. It is also asked for as `after`, where twelve digits are the most. */
+const PAST_ALL_EVENTS = 999_999_999_999;
+
 export type TaskState = "acquiring" | "accepted" | "answered" | "acknowledged" | "refused";
 /** A task that is ours to answer. `holder` is the delegate id under which it was acquired. */
 export type HeldTask = { id: string; holder: string; wire: WireTask; deadline: number };
@@ -149,8 +152,8 @@ export function openJournal(path: string, now: () => number) {
     /** No event of this task is stored any more: the control plane does not take them. */
     refuseEvents(id: string): void {
       transaction(db, () => {
-        sql.dropEvents.run(id, Number.MAX_SAFE_INTEGER);
-        sql.lastEvent.run(Number.MAX_SAFE_INTEGER, id);
+        sql.dropEvents.run(id, PAST_ALL_EVENTS);
+        sql.lastEvent.run(PAST_ALL_EVENTS, id);
       });
     },
 

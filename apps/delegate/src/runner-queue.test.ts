@@ -141,3 +141,14 @@ test("finished jobs whose answers are stored are removed at the next start, othe
   await place().tidy((id) => id === stored.id);
   expect(await jobs()).toBe(1);
 });
+
+test("the queue signs in as the user of the URL with the password it is given", async () => {
+  await client.call("ACL", "SETUSER", "delegate", "on", ">a-password", "~gs:*", "&*", "+@all");
+  const url = redis.url.replace("redis://", "redis://delegate@");
+  const signedIn = cleanup.use(openRunnerQueue(url, "a-password", quiet));
+  await signedIn.ping();
+  cleanup.use(startRunner(redis.url));
+  const task = vmTask();
+  expect(await signedIn.follow(assignment(task), never)).toEqual(vmGone(task));
+  expect(await client.call("CLIENT", "LIST")).toContain("user=delegate");
+});
