@@ -1,5 +1,5 @@
 // What of this project a VM gets to see: the agent and what it imports, read-only, and nothing else of the checkout.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "@gitspaces/contracts";
@@ -35,4 +35,15 @@ export function agentSource(entry = join(projectRoot(), "packages/agent/src/main
     .map((folder) => ({ from: join(root, folder), to: join(inside, folder) }))
     .filter(({ from }) => existsSync(from));
   return { node: process.execPath, mounts, entryInside: join(inside, path), entryOutside: entry };
+}
+
+/**
+ * VMs with a user of their own read the agent as anybody would.
+ * @throws {FailureError} `bad_request` with the cure when the checkout is for its owner's eyes only.
+ */
+export function checkReadable({ node, mounts, entryOutside }: AgentSource): void {
+  for (const path of [node, entryOutside, ...mounts.map(({ from }) => from)]) {
+    if ((statSync(path).mode & 0o004) !== 0) continue;
+    throw fail("bad_request", `VMs cannot read ${path}; let everybody read it: chmod -R o+rX ${JSON.stringify(path)}`);
+  }
 }

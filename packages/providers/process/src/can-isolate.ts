@@ -1,8 +1,15 @@
 // Whether this machine can give each VM its own namespaces and user.
 import { spawnSync } from "node:child_process";
+import { constants, accessSync } from "node:fs";
+import { namePrefix } from "./address-plan.ts";
+import { programEnvironment } from "./command.ts";
 
-const probes: { program: string; args: string[]; install: string }[] = [
-  { program: "ip", args: ["netns", "list"], install: "iproute2" },
+type Probe = { program: string; args: string[]; install: string };
+
+const probeNamespace = `${namePrefix}try-${process.pid}`;
+const probes: Probe[] = [
+  { program: "ip", args: ["netns", "add", probeNamespace], install: "iproute2" },
+  { program: "ip", args: ["netns", "delete", probeNamespace], install: "iproute2" },
   { program: "iptables", args: ["-w", "20", "-t", "nat", "-S"], install: "iptables" },
   { program: "nsenter", args: ["--version"], install: "util-linux" },
   { program: "setpriv", args: ["--version"], install: "util-linux" },
@@ -29,9 +36,18 @@ const probes: { program: string; args: string[]; install: string }[] = [
 export function canIsolate(): { ok: true } | { ok: false; why: string } {
   if (process.platform !== "linux") return { ok: false, why: "namespaces need Linux" };
   if (process.getuid?.() !== 0) return { ok: false, why: "namespaces and a user of its own for each VM need root" };
+  try {
+    accessSync("/proc/sys/net/ipv4/ip_forward", constants.W_OK);
+  } catch {
+    return {
+      ok: false,
+      why: "the network settings in /proc/sys cannot be changed, as in a container without privileges",
+    };
+  }
   for (const { program, args, install } of probes) {
     const { status, error, stderr } = spawnSync(program, args, {
       encoding: "utf8",
+      env: programEnvironment(),
       timeout: 20_000,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -16,6 +16,11 @@ export async function run(program: string, args: readonly string[], options: Com
   throw fail(full ? "disk_full" : "internal", `${program} ${args.slice(0, 4).join(" ")} failed (${code}): ${said}`);
 }
 
+/** Ours, with the folders of system programs (a plain `su` leaves them out) and messages in one language. */
+export function programEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env["PATH"] ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`, LC_ALL: "C" };
+}
+
 /** The same, for a program whose failure is an answer. */
 export async function attempt(
   program: string,
@@ -23,6 +28,7 @@ export async function attempt(
   { input = "", signal, timeoutMs = 30_000 }: CommandOptions = {},
 ): Promise<{ code: number | string; stdout: string; stderr: string }> {
   const child = spawn(program, args, {
+    env: programEnvironment(),
     stdio: ["pipe", "pipe", "pipe"],
     timeout: timeoutMs,
     ...(signal ? { signal } : {}),

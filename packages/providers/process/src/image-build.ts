@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "@gitspaces/contracts";
-import { attempt } from "./command.ts";
+import { attempt, run } from "./command.ts";
 
 /** `share` is the estimated part of the whole that is done, 0 to 1; it never goes back. */
 export type BuildProgress = { phase: string; share: number };
@@ -129,6 +129,8 @@ async function check(folder: string, signal: AbortSignal): Promise<void> {
 
 /** Leftovers of compilers, maps for debuggers and binaries for other systems: about a tenth of the whole. */
 async function tidy(folder: string): Promise<void> {
+  // Under a strict umask the compilers' files would be for their owner only; VMs have other users.
+  await run("chmod", ["-R", "a+rX", "--", folder]);
   const own = `${process.platform}-${process.arch}`;
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);

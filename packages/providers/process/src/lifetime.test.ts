@@ -12,9 +12,10 @@ import { canIsolate } from "./can-isolate.ts";
 import { attempt } from "./command.ts";
 import { powerOff, removeNetwork } from "./index.ts";
 import { namespacesAndCables } from "./namespace.ts";
-import { isAlive, processesWithEnvironment } from "./processes.ts";
+import { isAlive } from "./processes.ts";
 import { type VmRecord, readRecord, vmFolder } from "./record.ts";
 import { ask, openBench } from "./testing/bench.ts";
+import { vmProcesses } from "./vm-processes.ts";
 
 const kinds = canIsolate().ok ? (["none", "namespace"] as const) : (["none"] as const);
 const maker = fileURLToPath(new URL("testing/maker.ts", import.meta.url));
@@ -57,11 +58,23 @@ test.each(kinds)("power off ends every process, and homes are found where they w
   await powerOff(dataFolder);
   await powerOff(dataFolder);
   expect(isAlive(first)).toBe(false);
-  expect(processesWithEnvironment([`GITSPACES_STATE_FOLDER=${vmFolder(dataFolder, vm.id).state}`])).toEqual([]);
+  expect(vmProcesses(dataFolder, await recordOf(dataFolder, vm.id))).toEqual([]);
   expect(await namespacesAndCables(installationPrefix(bench.options.network))).toEqual([]);
   expect(await bench.provider.get(vm.id, call())).toMatchObject({ power: "stopped", disks: ["home-a1b2c3"] });
   await bench.provider.remove(vm.id, call());
   expect(await readFile(join(dataFolder, "homes", "home-a1b2c3", "work"), "utf8")).toBe("precious");
+});
+
+test.each(kinds)("a VM that was switched on a moment ago is found and ended (%s)", async (kind) => {
+  await using bench = disposable(await openBench(kind));
+  const { dataFolder } = bench.options;
+  const vms = [request(), request(), request()];
+  for (const wanted of vms) {
+    await bench.provider.create(wanted, call());
+    expect(vmProcesses(dataFolder, await recordOf(dataFolder, wanted.id))).not.toEqual([]);
+    await powerOff(dataFolder, { graceMs: 0 });
+    expect(vmProcesses(dataFolder, await recordOf(dataFolder, wanted.id))).toEqual([]);
+  }
 });
 
 test.each(kinds)("processes that left the VM's session end with the VM (%s)", async (kind) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DiskId, fail, parse } from "@gitspaces/contracts";
 import type { Call, Provider } from "../../src/provider.ts";
 import { hostAddress } from "./address-plan.ts";
-import { agentSource } from "./agent-source.ts";
+import { agentSource, checkReadable } from "./agent-source.ts";
 import { attach, attachedDisks, detach } from "./attachment.ts";
 import { capConsole, readConsole } from "./console.ts";
 import { diskView, openHomes } from "./homes.ts";
@@ -116,7 +116,10 @@ async function prepare(options: ProcessProviderOptions): Promise<VmMaking> {
   await mkdir(join(options.dataFolder, "homes"), { recursive: true, mode: 0o700 });
   const dataFolder = await realpath(options.dataFolder);
   const homes = openHomes(dataFolder, Date.now);
-  if (network !== null) await prepareNetwork({ network, hostPorts });
+  if (network !== null) {
+    checkReadable(agent);
+    await prepareNetwork({ network, hostPorts });
+  }
   await Promise.all([forgetLongRetired(dataFolder), sweepRemovedVms(dataFolder), homes.sweep()]);
   return { dataFolder, imagesFolder, agent, network, homes, log };
 }

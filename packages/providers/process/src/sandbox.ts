@@ -2,6 +2,7 @@
 import { AGENT_PORT } from "@gitspaces/contracts";
 import type { VmAddresses } from "./address-plan.ts";
 import type { VmFolder } from "./record.ts";
+import { folderVariable } from "./vm-processes.ts";
 
 /** Where the agent, its libraries and Node come from. */
 export type AgentSource = {
@@ -91,6 +92,7 @@ export function isolatedProcess(input: SandboxInput): VmProcess {
   const user = String(addresses.uid);
   const args = [
     [`--net=/run/netns/${addresses.name}`, "bwrap"],
+    ["--unsetenv", folderVariable],
     ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", id],
     ["--ro-bind", "/usr", "/usr"],
     systemFolders.flatMap((name) => systemMount(name, systemLink(name))),
@@ -109,6 +111,7 @@ export function isolatedProcess(input: SandboxInput): VmProcess {
   ].flat();
   const env = {
     ...machineEnvironment,
+    [folderVariable]: folder.root,
     ...agentEnvironment(inside, `0.0.0.0:${AGENT_PORT}`, "namespace"),
     ...person(inside.home, "dev", "/tmp"),
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

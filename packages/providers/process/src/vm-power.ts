@@ -9,9 +9,10 @@ import { fail } from "@gitspaces/contracts";
 import { addressesOf } from "./address-plan.ts";
 import { isErrno } from "./durable-file.ts";
 import { raiseNamespace, razeNamespace } from "./namespace.ts";
-import { endProcesses, groupOf, isAlive, markOf, processesInNamespace, processesWithEnvironment } from "./processes.ts";
+import { isAlive, markOf } from "./processes.ts";
 import { type VmFolder, type VmRecord, vmFolder, writeRecord } from "./record.ts";
 import { resolvConf } from "./resolver.ts";
+import { endVmProcesses } from "./vm-processes.ts";
 import {
   type AgentSource,
   type VmProcess,
@@ -47,19 +48,6 @@ export async function powerOn(places: PowerPlaces, record: VmRecord): Promise<Vm
 export async function powerDown(dataFolder: string, record: VmRecord, graceMs: number): Promise<void> {
   await endVmProcesses(dataFolder, record, graceMs);
   if (record.network !== null) await razeNamespace(addressesOf(record.network, record.slot).name);
-}
-
-async function endVmProcesses(dataFolder: string, record: VmRecord, graceMs: number): Promise<void> {
-  const { network, slot, process: first } = record;
-  const { name } = network === null ? { name: "" } : addressesOf(network, slot);
-  const { state, home } = vmFolder(dataFolder, record.id);
-  // The agent has both; what it starts for a person has at least the home.
-  const marks = [`GITSPACES_STATE_FOLDER=${state}`, `HOME=${home}`];
-  const find = network === null ? () => processesWithEnvironment(marks) : () => processesInNamespace(name);
-  // Inside a sandbox the first process only waits; the agent is another of its group and ends the rest by leaving.
-  const isAgent = (pid: number) =>
-    first !== null && (network === null ? pid === first.pid : pid !== first.pid && groupOf(pid) === first.pid);
-  await endProcesses(find, isAgent, graceMs);
 }
 
 async function isolated(
