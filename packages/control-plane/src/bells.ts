@@ -1,7 +1,7 @@
 // Wakes those who wait for something new, with no timer between: whoever wakes reads the store again.
-import { setTimeout as sleep } from "node:timers/promises";
-
 export type BellName = "tasks" | "answers" | "events" | "logs" | "access";
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Bell {
   #count = 0;
@@ -21,14 +21,15 @@ export class Bell {
   /** Waits until the bell has rung after `seen`, the signal is aborted, or `waitMs` are over. Never throws. */
   async next(seen: number, waitMs: number, signal: AbortSignal): Promise<void> {
     if (this.#count !== seen || signal.aborted || waitMs <= 0) return;
-    const over = new AbortController();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.add(resolve);
-    const either = AbortSignal.any([over.signal, signal]);
-    const timer = sleep(waitMs, undefined, { signal: either }).catch(() => undefined);
-    await Promise.race([promise, timer]);
-    this.#waiting.delete(resolve);
-    over.abort();
+    const wake = () => resolve();
+    const timer = setTimeout(wake, Math.min(waitMs, LONGEST_TIMER_MS));
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(wake);
+    signal.removeEventListener("abort", wake);
   }
 }
 

@@ -115,9 +115,15 @@ export function setSecurityHeaders(response: ServerResponse, https: boolean): vo
   if (https) response.setHeader("strict-transport-security", "max-age=31536000");
 }
 
-/** Aborted when the answer is complete or the client has left. */
-export function left(reply: FastifyReply): AbortSignal {
+/** Aborted when the answer is complete, the client has left, or the server is `closing`. */
+export function left(reply: FastifyReply, closing: AbortSignal): AbortSignal {
   const gone = new AbortController();
-  reply.raw.once("close", () => gone.abort());
+  const abort = () => gone.abort();
+  if (closing.aborted) abort();
+  closing.addEventListener("abort", abort, { once: true });
+  reply.raw.once("close", () => {
+    closing.removeEventListener("abort", abort);
+    abort();
+  });
   return gone.signal;
 }

@@ -1,6 +1,7 @@
 // Server-sent events: a stream that reads the store, writes what is new, and waits for the bell.
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Bell } from "./bells.ts";
+import { left } from "./http.ts";
 
 const HEARTBEAT_MS = 15_000;
 
@@ -18,10 +19,8 @@ type Stream = {
 
 /** Serves a stream until the client leaves or the server stops. Heartbeats are comments, every 15 s. */
 export async function serveEvents({ request, reply, bells, closing, write }: Stream): Promise<void> {
-  const gone = new AbortController();
   const { raw } = reply;
-  raw.once("close", () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, closing]);
+  const signal = left(reply, closing);
   reply.hijack();
   raw.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" });
   raw.flushHeaders();
@@ -32,22 +31,29 @@ export async function serveEvents({ request, reply, bells, closing, write }: Str
   };
   raw.write(": hello\n\n");
   request.raw.socket.setNoDelay(true);
-  while (!signal.aborted) {
-    const seen = bells.map((bell) => bell.count);
-    if ((await write(send)) === "end") break;
-    if (raw.writableNeedDrain) await drained(raw, signal);
-    await anyRings(bells, seen, wroteAt + HEARTBEAT_MS - performance.now(), signal);
-    if (signal.aborted || performance.now() - wroteAt < HEARTBEAT_MS) continue;
-    raw.write(": \n\n");
-    wroteAt = performance.now();
+  try {
+    while (!signal.aborted) {
+      const seen = bells.map((bell) => bell.count);
+      if ((await write(send)) === "end") break;
+      if (raw.writableNeedDrain) await drained(raw, signal);
+      await anyRings(bells, seen, wroteAt + HEARTBEAT_MS - performance.now(), signal);
+      if (signal.aborted || performance.now() - wroteAt < HEARTBEAT_MS) continue;
+      raw.write(": \n\n");
+      wroteAt = performance.now();
+    }
+    raw.end();
+  } catch (error) {
+    raw.destroy(); // the client comes back with the last id it has
+    throw error;
   }
-  raw.end();
 }
 
 async function anyRings(bells: Bell[], seen: number[], waitMs: number, signal: AbortSignal): Promise<void> {
   const one = new AbortController();
-  const either = AbortSignal.any([signal, one.signal]);
-  await Promise.race(bells.map((bell, index) => bell.next(seen[index] ?? 0, waitMs, either)));
+  const stop = () => one.abort();
+  signal.addEventListener("abort", stop, { once: true });
+  await Promise.race(bells.map((bell, index) => bell.next(seen[index] ?? 0, waitMs, one.signal)));
+  signal.removeEventListener("abort", stop);
   one.abort();
 }
 

@@ -130,7 +130,7 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
     },
     async (request, reply) => {
       const row = visible(parts, request.params.gitspace_identifier, request.user);
-      const signal = AbortSignal.any([left(reply), parts.closing]);
+      const signal = left(reply, parts.closing);
       return taskView(await taskAfter(parts, row, request.params.task_id, request.query.wait_ms, signal));
     },
   );
@@ -149,7 +149,7 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
       const id = request.params.gitspace_identifier;
       const row = visible(parts, id, request.user);
       if (clock.now() - row.ports_at > FRESH_PORTS_MS) {
-        const signal = AbortSignal.any([left(reply), parts.closing]);
+        const signal = left(reply, parts.closing);
         await taskAfter(parts, row, askStatus(parts, row), PORTS_WAIT_MS, signal);
       }
       const ports = JSON.parse(visible(parts, id, request.user).ports) as number[];

@@ -42,7 +42,7 @@ export async function delegateRoutes(root: App, { key, accountId, closing, ...wi
       const delegate = known(with_, parameter(request, "delegateId"));
       const asked = Number(query(request, "waitMs") ?? 0);
       const waitMs = Number.isFinite(asked) ? Math.min(Math.max(0, asked), LONGEST_WAIT_MS) : 0;
-      const { tasks, cancelled } = await poll(with_, delegate, waitMs, AbortSignal.any([left(reply), closing]));
+      const { tasks, cancelled } = await poll(with_, delegate, waitMs, left(reply, closing));
       return {
         delegateTaskEvents: tasks.map((task) => ({
           accountId,
