@@ -57,6 +57,8 @@ test("a document that somebody else signed, or that was changed, is not taken", 
   await expect(access.takeDocument(await controlPlane.sign({ id, type: "gitspace.start" }))).rejects.toThrow(
     /access document/,
   );
+  const otherKind = await controlPlane.sign(document, undefined, "gitspaces-task+jws");
+  await expect(access.takeDocument(otherKind)).rejects.toThrow(/type/);
   expect(access.size).toBe(0);
 });
 
@@ -93,20 +95,23 @@ test("the stream goes on from where it stopped, and begins anew when the control
   await controlPlane.publish({ gitspaceId: id, name: "first" });
   const feed = { controlPlane: { url: controlPlane.url, token: TOKEN }, access, onChange: () => {}, log };
   {
-    await using _following = followAccess(feed);
+    await using life = new AsyncDisposableStack();
+    life.use(followAccess(feed));
     await until(() => access.isLoaded, "the stream was read");
     expect(access.find(id)?.name).toBe("first");
   }
   await controlPlane.publish({ gitspaceId: id, name: "second" });
   {
-    await using _following = followAccess(feed);
+    await using life = new AsyncDisposableStack();
+    life.use(followAccess(feed));
     await until(() => access.find(id)?.name === "second", "the change was read");
   }
   expect(controlPlane.resumes).toEqual([undefined, "1"]);
 
   await using other = await TestControlPlane.start();
   await other.publish({ gitspaceId: id, name: "another world" });
-  await using _following = followAccess({ ...feed, controlPlane: { url: other.url, token: TOKEN } });
+  await using life = new AsyncDisposableStack();
+  life.use(followAccess({ ...feed, controlPlane: { url: other.url, token: TOKEN } }));
   await until(() => access.find(id)?.name === "another world", "the other control plane's documents were read");
   expect(other.resumes).toEqual(["2", undefined]);
 });

@@ -1,5 +1,5 @@
 // Who may reach what, as the control plane signed it. A version never goes back; nothing unsigned gets in.
-import { AccessDocument, type KeySet, parse, Revocation } from "@gitspaces/contracts";
+import { AccessDocument, fail, type KeySet, parse, Revocation } from "@gitspaces/contracts";
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
 import type { Session } from "./admission.ts";
 
@@ -8,6 +8,7 @@ export type AccessSnapshot = { keys: KeySet; lastEventId: string; documents: str
 
 type Signed<T> = { jws: string; content: T };
 /** No session lives longer, so an older revocation ends nothing any more. */
+const TYPE = "gitspaces-access+jws";
 const LONGEST_SESSION_MS = 24 * 3_600_000;
 
 export class Access {
@@ -24,11 +25,11 @@ export class Access {
 
   constructor(keys: KeySet) {
     this.#keys = keys;
-    this.#verify = createLocalJWKSet(keys as JSONWebKeySet);
+    this.#verify = createLocalJWKSet(keys);
   }
 
   get keys(): JSONWebKeySet {
-    return this.#keys as JSONWebKeySet;
+    return this.#keys;
   }
 
   get size(): number {
@@ -44,7 +45,7 @@ export class Access {
     if (JSON.stringify(keys) === JSON.stringify(this.#keys)) return true;
     const before = this.snapshot();
     this.#keys = keys;
-    this.#verify = createLocalJWKSet(keys as JSONWebKeySet);
+    this.#verify = createLocalJWKSet(keys);
     this.#documents.clear();
     this.#revocations = [];
     const isWhole = await this.#takeAll(before);
@@ -93,7 +94,7 @@ export class Access {
   /** Goes on from what was kept on disk; whatever does not verify is left out and read again from the stream. */
   async restore(kept: AccessSnapshot): Promise<void> {
     this.#keys = kept.keys;
-    this.#verify = createLocalJWKSet(kept.keys as JSONWebKeySet);
+    this.#verify = createLocalJWKSet(kept.keys);
     const isWhole = await this.#takeAll(kept);
     this.lastEventId = isWhole ? kept.lastEventId : "";
     this.isLoaded = this.#documents.size > 0;
@@ -107,7 +108,9 @@ export class Access {
   }
 
   async #open(jws: string): Promise<unknown> {
-    const { payload } = await compactVerify(jws, this.#verify, { algorithms: ["EdDSA"] });
+    const { payload, protectedHeader } = await compactVerify(jws, this.#verify, { algorithms: ["EdDSA"] });
+    // The same key signs tasks and codes; neither is ever read as access.
+    if (protectedHeader.typ !== TYPE) throw fail("denied", `A document of the stream should be of the type ${TYPE}.`);
     return JSON.parse(new TextDecoder().decode(payload));
   }
 }

@@ -7,7 +7,7 @@ export class Changes {
   tell(gitspaceId?: string): void {
     const groups =
       gitspaceId === undefined ? [...this.#waiting.values()] : [this.#waiting.get(gitspaceId) ?? new Set<() => void>()];
-    for (const group of groups) for (const wake of [...group]) wake();
+    for (const group of groups) for (const wake of Array.from(group)) wake();
   }
 
   /** Resolves at the next change, or when the signal aborts. */

@@ -1,6 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { text } from "node:stream/consumers";
 import { clientTls } from "@gitspaces/daemon/certificates";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readAnswer } from "./testing/raw-http.ts";
@@ -337,6 +339,7 @@ test("500 upgrades abandoned while the VM is silent leave no socket", async () =
   }
   await until(() => street.gateway.house.live.size === 0, "the gateway has let go of all");
   await until(() => street.agent.open.size <= pooled, "no socket into the VM is left");
+  expect(street.gateway.house.live.size).toBe(0);
   server.removeAllListeners("upgrade");
   for (const listener of listeners) server.on("upgrade", listener);
 }, 30_000);
@@ -358,10 +361,8 @@ function relay(
         headers: { "gs-gitspace": options.gitspace ?? ADA },
         agent: false,
       },
-      async (answer) => {
-        let body = "";
-        for await (const chunk of answer) body += String(chunk);
-        resolve({ status: answer.statusCode ?? 0, body });
+      (answer) => {
+        text(answer).then((body) => resolve({ status: answer.statusCode ?? 0, body }), reject);
       },
     );
     asked.on("error", reject);
@@ -372,15 +373,16 @@ function relay(
 test("a task passes byte for byte, its events as they come", async () => {
   const seen: string[] = [];
   let release = (): void => {};
-  street.agent.onTask = async (request, response) => {
-    let body = "";
-    for await (const chunk of request) body += String(chunk);
-    seen.push(`${request.method} ${request.url} ${body}`);
-    if (request.method === "POST")
-      return void response.writeHead(202, { "content-type": "application/json" }).end('{"taskId":"x"}');
-    response.writeHead(200, { "content-type": "application/x-ndjson" }).write('{"ping":1}\n');
-    release = () => void response.end('{"answer":1}\n');
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    seen.push(`${request.method} ${request.url} ${await text(request)}`);
+    if (request.method === "POST") {
+      response.writeHead(202, { "content-type": "application/json" }).end('{"taskId":"x"}');
+    } else {
+      response.writeHead(200, { "content-type": "application/x-ndjson" }).write('{"ping":1}\n');
+      release = () => void response.end('{"answer":1}\n');
+    }
   };
+  street.agent.onTask = (request, response) => void serve(request, response);
   const body = '{ "any":  "bytes \u00e9" }';
   expect(await relay("delegate", "/tasks", { body })).toEqual({ status: 202, body: '{"taskId":"x"}' });
   const events = relay("delegate", "/tasks/0198d2f0-0000-7000-8000-000000000001/events?after=3", { method: "GET" });

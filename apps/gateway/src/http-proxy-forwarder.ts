@@ -108,12 +108,7 @@ function attempt(
     };
     delete request.headers.expect;
     const target = { protocol: "http:", host: "gitspace", port: 80 };
-    proxy.web(
-      request,
-      response,
-      { target, agent: seat as unknown as Agent, selfHandleResponse: true, toProxy: true },
-      broke,
-    );
+    proxy.web(request, response, { target, agent: seat, selfHandleResponse: true, toProxy: true }, broke);
   });
 }
 

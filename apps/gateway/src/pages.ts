@@ -1,6 +1,6 @@
 // What people read when their Gitspace is not there: one page per situation, each with the next step.
 import { type Failure, failure, IDE_PORT } from "@gitspaces/contracts";
-import type { Page } from "./page-frame.ts";
+import type { Page, Waits } from "./page-frame.ts";
 import type { Situation } from "./verdict.ts";
 
 /** A page and the same told to a program. */
@@ -8,49 +8,55 @@ export type Told = { page: Page; failure: Failure; status: number };
 
 type About = { name: string; manageUrl: string };
 
+type Words = { status: number; heading: string; text: string; link?: string; waits: Waits };
+
+const words: Record<Situation, Words> = {
+  starting: {
+    status: 503,
+    heading: "is starting",
+    text: "This page becomes your Gitspace as soon as it is up.",
+    waits: "state",
+  },
+  stopping: {
+    status: 503,
+    heading: "is stopping",
+    text: "Your files are kept. Start it again whenever you like.",
+    waits: "state",
+  },
+  stopped: {
+    status: 503,
+    heading: "is stopped",
+    text: "Your files are safe. Start it, and this page becomes your Gitspace.",
+    link: "Start it",
+    waits: "state",
+  },
+  error: {
+    status: 503,
+    heading: "did not start",
+    text: "Its page says what went wrong and lets you try again.",
+    link: "Open its page",
+    waits: "state",
+  },
+  unreachable: {
+    status: 502,
+    heading: "can not be reached",
+    text: "Its machine does not answer. This page tries again by itself.",
+    link: "Open its page",
+    waits: "again",
+  },
+};
+
 /** Why the Gitspace can not be shown yet. */
 export function tellSituation(situation: Situation, { name, manageUrl }: About): Told {
-  const manage = { href: manageUrl, label: "Open its page" };
-  switch (situation) {
-    case "starting":
-      return told(503, {
-        title: `${name} is starting`,
-        heading: `${name} is starting`,
-        text: "This page becomes your Gitspace as soon as it is up.",
-        waits: "state",
-      });
-    case "stopping":
-      return told(503, {
-        title: `${name} is stopping`,
-        heading: `${name} is stopping`,
-        text: "Your files are kept. Start it again whenever you like.",
-        waits: "state",
-      });
-    case "stopped":
-      return told(503, {
-        title: `${name} is stopped`,
-        heading: `${name} is stopped`,
-        text: "Your files are safe. Start it, and this page becomes your Gitspace.",
-        link: { href: manageUrl, label: `Start ${name}` },
-        waits: "state",
-      });
-    case "error":
-      return told(503, {
-        title: `${name} did not start`,
-        heading: `${name} did not start`,
-        text: "Its page says what went wrong and lets you try again.",
-        link: manage,
-        waits: "state",
-      });
-    case "unreachable":
-      return told(502, {
-        title: `${name} can not be reached`,
-        heading: `${name} can not be reached`,
-        text: "Its machine does not answer. This page tries again by itself.",
-        link: manage,
-        waits: "again",
-      });
-  }
+  const { status, heading: claim, text, link, waits } = words[situation];
+  const heading = `${name} ${claim}`;
+  return told(status, {
+    title: heading,
+    heading,
+    text,
+    waits,
+    ...(link === undefined ? {} : { link: { href: manageUrl, label: link } }),
+  });
 }
 
 /** The VM is well, but nothing listens on the port. */

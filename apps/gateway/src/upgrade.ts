@@ -8,6 +8,8 @@ import { type HeaderPolicy, pairs } from "./header-policy.ts";
 
 /** What a client may send before its upgrade is answered. */
 const EARLY_BYTES = 64 * 1024;
+/** How long a refused client may take to leave. */
+const LAST_WORDS_MS = 5_000;
 /** How long one half may outlive the other without a byte. */
 const HALF_CLOSED_MS = 60_000;
 
@@ -40,7 +42,7 @@ export async function upgradeThrough(
 }
 
 type Answer =
-  | { kind: "switched"; response: IncomingMessage; socket: Socket; head: Buffer }
+  | { kind: "switched"; response: IncomingMessage; socket: Duplex; head: Buffer }
   | { kind: "refused"; response: IncomingMessage };
 
 function handshake(
@@ -76,9 +78,7 @@ function handshake(
       gone.removeEventListener("abort", abandon);
       resolve(answer);
     };
-    asked.once("upgrade", (response, socket, head) =>
-      settle({ kind: "switched", response, socket: socket as Socket, head }),
-    );
+    asked.once("upgrade", (response, socket, head) => settle({ kind: "switched", response, socket, head }));
     asked.once("response", (response) => settle({ kind: "refused", response }));
     asked.on("error", (cause) => {
       gone.removeEventListener("abort", abandon);
@@ -104,7 +104,12 @@ export function answerOn(request: IncomingMessage, socket: Duplex): ServerRespon
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Socket);
-  response.on("finish", () => socket.end());
+  response.on("finish", () => {
+    // Read on, so that the other side's leaving is seen, and do not wait for it for ever.
+    socket.end();
+    socket.resume();
+    (socket as Socket).setTimeout(LAST_WORDS_MS, () => socket.destroy());
+  });
   return response;
 }
 
@@ -169,8 +174,7 @@ class EarlyBytes {
   }
 }
 
-async function splice(client: Duplex, upstream: Socket, signal: AbortSignal): Promise<void> {
-  upstream.setNoDelay(true);
+async function splice(client: Duplex, upstream: Duplex, signal: AbortSignal): Promise<void> {
   const cut = (): void => {
     client.destroy();
     upstream.destroy();

@@ -1,26 +1,24 @@
 // A visit to a Gitspace's host: find out who and where, judge, and act on the verdict.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { FailureError, failure, httpStatus, type Target, toFailure } from "@gitspaces/contracts";
+import { type AccessDocument, FailureError, fail, failure, httpStatus, toFailure } from "@gitspaces/contracts";
 import { redirect, tell } from "./answer.ts";
-import { headerPolicy } from "./header-policy.ts";
+import type { Upstream } from "./forwarder.ts";
+import { type HeaderPolicy, headerPolicy } from "./header-policy.ts";
 import { type House, sessionOf } from "./house.ts";
 import { ownPath } from "./own-paths.ts";
 import { type Told, tellNotListening, tellRefusal, tellSituation, unknownPlace } from "./pages.ts";
+import type { Routed } from "./routes.ts";
 import { departure } from "./sign-in.ts";
 import { pathOf, readSite, type Site } from "./site.ts";
 import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
-import { judge, type Verdict } from "./verdict.ts";
-import type { Session } from "./admission.ts";
+import { judge, type Known, type Verdict } from "./verdict.ts";
 
 /** Answers one request. Never throws: what fails is told. */
 export async function visit(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  await attend(house, request, response, async (site, session, verdict, policy, signal) => {
-    const upstream = house.upstreams.at(verdict.routed, site.port);
-    await house.forwarder.forward(request, response, upstream, policy, signal);
-  });
+  const forward: Door["forward"] = (...way) => house.forwarder.forward(request, response, ...way);
+  await attend(house, { request, isUpgrade: false, answer: () => response, forward });
 }
 
 /** Answers one upgrade. A refusal is a plain answer on the same socket. */
@@ -31,141 +29,112 @@ export async function visitUpgrade(
   head: Buffer,
 ): Promise<void> {
   socket.on("error", () => socket.destroy());
-  let isTaken = false;
-  const refusal = (): ServerResponse => answerOn(request, socket);
-  await attend(house, request, refusal, async (site, session, verdict, policy, signal) => {
-    const upstream = house.upstreams.at(verdict.routed, site.port);
-    isTaken = true;
-    await house.forwarder.upgrade(request, socket, head, upstream, policy, signal);
-  });
-  if (!isTaken) socket.resume();
+  const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
+  await attend(house, { request, isUpgrade: true, answer: () => answerOn(request, socket), forward });
 }
 
-type Forwarding = Extract<Verdict, { verdict: "forward" }>;
-type Forward = (
-  target: Target,
-  session: Session | undefined,
-  verdict: Forwarding,
-  policy: ReturnType<typeof headerPolicy>,
-  signal: AbortSignal,
-) => Promise<void>;
+/** A request or an upgrade, seen alike. */
+type Door = {
+  request: IncomingMessage;
+  isUpgrade: boolean;
+  /** Asked for once, when the gateway answers for itself. */
+  answer: () => ServerResponse;
+  forward: (upstream: Upstream, policy: HeaderPolicy, signal: AbortSignal) => Promise<void>;
+};
 
-async function attend(
-  house: House,
-  request: IncomingMessage,
-  answer: ServerResponse | (() => ServerResponse),
-  forward: Forward,
-): Promise<void> {
-  const isUpgrade = typeof answer === "function";
-  const response = (): ServerResponse => (typeof answer === "function" ? answer() : answer);
-  let name = "Gitspace";
+async function attend(house: House, door: Door): Promise<void> {
+  const { request, answer } = door;
+  let asked: AccessDocument | undefined;
   let port = 0;
   try {
-    const site = readSite(request, house.domain);
-    if (isUpgrade && hasBody(request))
-      return tell(request, response(), refused("bad_request", "An upgrade should have no body.", 400));
-    const session = await sessionOf(house, request.headers.cookie, site.hostname);
-    const { target } = site;
-    if (target !== undefined && !isUpgrade && isOwnPath(request.url ?? "/"))
-      return await ownPath(house, request, response(), { site, target, session });
-    const verdict = judge({
-      site,
-      method: request.method ?? "GET",
-      headers: request.headers,
-      isUpgrade,
-      scheme: house.scheme,
-      session,
-      document: target === undefined ? undefined : house.access.find(target.gitspaceId),
-      routed: target === undefined ? undefined : house.routes.find(target.gitspaceId),
-    });
-    house.log.debug(
-      { host: site.host, method: request.method, path: pathOf(request.url ?? "/"), verdict: verdict.verdict },
-      "visit",
-    );
-    if (verdict.verdict !== "forward" || target === undefined) return act(house, request, response(), site, verdict);
-    ({ name } = verdict.document);
+    const known = await find(house, door);
+    const { target } = known.site;
+    if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
+      return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
+    }
+    const verdict = judge(known);
+    const path = pathOf(request.url ?? "/");
+    house.log.debug({ host: known.site.host, method: known.method, path, verdict: verdict.verdict }, "visit");
+    if (verdict.verdict !== "forward" || target === undefined) return act(house, door, known.site, verdict);
+    asked = verdict.document;
     ({ port } = target);
-    await through(house, request, site, target, session, verdict, forward);
+    await through(house, door, known, verdict.routed, port);
   } catch (error) {
     if (request.socket.destroyed) return;
-    if (!(error instanceof FailureError)) house.log.error({ err: error }, "a visit failed");
-    else house.log.debug({ err: error, failure: error.failure }, "a visit was not answered by its Gitspace");
-    tell(request, response(), explain(error, name, port));
+    if (error instanceof FailureError) house.log.debug({ err: error }, "a visit was not answered by its Gitspace");
+    else house.log.error({ err: error }, "a visit failed");
+    tell(request, answer(), explain(house, error, asked, port));
   }
+}
+
+/** All that is known about a visit. @throws {FailureError} `bad_request` when it is not one. */
+async function find(house: House, { request, isUpgrade }: Door): Promise<Known> {
+  const site = readSite(request, house.domain);
+  if (isUpgrade && hasBody(request)) throw fail("bad_request", "An upgrade should have no body.");
+  const session = await sessionOf(house, request.headers.cookie, site.hostname);
+  const id = site.target?.gitspaceId;
+  return {
+    site,
+    method: request.method ?? "GET",
+    headers: request.headers,
+    isUpgrade,
+    scheme: house.scheme,
+    session,
+    document: id === undefined ? undefined : house.access.find(id),
+    routed: id === undefined ? undefined : house.routes.find(id),
+  };
 }
 
 async function through(
   house: House,
-  request: IncomingMessage,
-  site: Site,
-  target: Target,
-  session: Session | undefined,
-  verdict: Forwarding,
-  forward: Forward,
+  door: Door,
+  { site, session }: Known,
+  routed: Routed,
+  port: number,
 ): Promise<void> {
-  const { gitspaceId, generation } = verdict.routed.route;
-  const socket = request.socket as Socket;
-  using connection = house.live.open({ gitspaceId, generation, port: target.port, session, socket });
+  const { gitspaceId, generation } = routed.route;
+  const { socket } = door.request;
+  using connection = house.live.open({ gitspaceId, generation, port, session, socket });
   const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-  const policy = headerPolicy({
-    host: site.host,
-    scheme: house.scheme,
-    clientAddress,
-    installation: house.installation,
-  });
-  await forward(target, session, verdict, policy, connection.ended);
+  const { scheme, installation } = house;
+  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation });
+  await door.forward(house.upstreams.at(routed, port), policy, connection.ended);
 }
 
-function act(
-  house: House,
-  request: IncomingMessage,
-  response: ServerResponse,
-  site: Site,
-  verdict: Exclude<Verdict, { verdict: "forward" }> | Verdict,
-): void {
+function act(house: House, { request, answer }: Door, site: Site, verdict: Verdict): void {
   switch (verdict.verdict) {
     case "sign_in": {
-      const { location, cookie } = departure(
-        house.controlPlanePublicUrl,
-        site.hostname,
-        request.url ?? "/",
-        house.names,
-      );
-      return redirect(response, location, [cookie]);
+      const to = departure(house.controlPlanePublicUrl, site.hostname, request.url ?? "/", house.names);
+      return redirect(answer(), to.location, [to.cookie]);
     }
     case "unauthorised":
-      return tell(request, response, refused("denied", "Sign in first: open this address in a browser.", 401));
+      return tell(request, answer(), refused("Sign in first: open this address in a browser.", 401));
     case "foreign":
-      return tell(request, response, refused("denied", "This came from a page of another origin.", 403));
+      return tell(request, answer(), refused("This came from a page of another origin.", 403));
     case "wait":
-      return tell(
-        request,
-        response,
-        tellSituation(verdict.situation, {
-          name: verdict.document.name,
-          manageUrl: manageUrl(house, verdict.document.gitspaceId),
-        }),
-      );
+      return tell(request, answer(), tellSituation(verdict.situation, about(house, verdict.document)));
     default:
-      return tell(request, response, unknownPlace);
+      return tell(request, answer(), unknownPlace);
   }
 }
 
-/** Where the control plane shows a Gitspace. */
-export function manageUrl({ controlPlanePublicUrl }: Pick<House, "controlPlanePublicUrl">, gitspaceId: string): string {
-  return `${controlPlanePublicUrl}/gitspaces/${gitspaceId}`;
+/** How pages speak of a Gitspace: its name, and where the control plane shows it. */
+function about(house: House, { name, gitspaceId }: AccessDocument): { name: string; manageUrl: string } {
+  return { name, manageUrl: `${house.controlPlanePublicUrl}/gitspaces/${gitspaceId}` };
 }
 
-function explain(error: unknown, name: string, port: number): Told {
+function explain(house: House, error: unknown, asked: AccessDocument | undefined, port: number): Told {
   const reason = toFailure(error);
-  if (reason.details?.["reason"] === NOT_LISTENING) return tellNotListening(name, port);
-  if (reason.code === "vm_unreachable" || reason.code === "timeout")
-    return tellSituation("unreachable", { name, manageUrl: "/" });
+  if (asked !== undefined) {
+    if (reason.details?.["reason"] === NOT_LISTENING) return tellNotListening(asked.name, port);
+    if (reason.code === "vm_unreachable" || reason.code === "timeout")
+      return tellSituation("unreachable", about(house, asked));
+  }
   return tellRefusal(reason, httpStatus(reason.code));
 }
 
-function refused(code: "bad_request" | "denied", message: string, status: number): Told {
-  return tellRefusal(failure(code, message), status);
+function refused(message: string, status: number): Told {
+  return tellRefusal(failure("denied", message), status);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -44,7 +44,10 @@ export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
     client.on("error", () => client.destroy());
     if (agent.isSilent) return;
     const target = agent.ports.get(Number(/^localhost:(\d+)$/.exec(request.url ?? "")?.[1]));
-    if (target === undefined) return void client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+    if (target === undefined) {
+      client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
     const upstream = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
     agent.open.add(upstream);
     agent.dialled++;

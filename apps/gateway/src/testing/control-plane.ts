@@ -47,9 +47,9 @@ export class TestControlPlane implements AsyncDisposable {
     this.keys = { keys: [{ ...(await exportJWK(pair.publicKey)), kty: "OKP", kid: "k1" }] };
   }
 
-  async sign(content: unknown, key = this.#key): Promise<string> {
+  async sign(content: unknown, key = this.#key, typ = "gitspaces-access+jws"): Promise<string> {
     return new CompactSign(new TextEncoder().encode(JSON.stringify(content)))
-      .setProtectedHeader({ alg: "EdDSA", kid: "k1" })
+      .setProtectedHeader({ alg: "EdDSA", kid: "k1", typ })
       .sign(key);
   }
 
