@@ -1,6 +1,6 @@
 // The supervisor's life: bring the system up, stay while it runs, stop it in order. The second Ctrl-C does not wait.
 import { once } from "node:events";
-import { toFailure } from "@gitspaces/contracts";
+import { type Failure, FailureError, toFailure } from "@gitspaces/contracts";
 import type { UpOptions } from "./options.ts";
 import type { KeptProgram } from "./program.ts";
 import type { News } from "./report.ts";
@@ -39,8 +39,10 @@ function listenForSignals(stop: AbortController, programs: Set<KeptProgram>): vo
 }
 
 /** Unlike a daemon, the launcher talks to the person who started it: an unknown error keeps its words. */
-function explain(error: unknown): ReturnType<typeof toFailure> {
-  const failure = toFailure(error);
-  if (failure.code !== "internal" || !(error instanceof Error) || error.message === failure.message) return failure;
-  return { ...failure, message: `Gitspaces did not come up: ${error.message}` };
+function explain(error: unknown): Failure {
+  if (error instanceof FailureError) return error.failure;
+  // A wait that was cut short carries the reason of its signal as its cause.
+  if (error instanceof Error && error.cause instanceof FailureError) return error.cause.failure;
+  const words = error instanceof Error ? error.message : String(error);
+  return { ...toFailure(error), message: `Gitspaces did not come up: ${words}` };
 }

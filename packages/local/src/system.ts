@@ -75,7 +75,10 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   const redis = keep(redisProgram(dataFolder, ports.redis, secrets));
   await Promise.all([
     ensureImage({ imagesFolder: join(dataFolder, "images"), tell, signal }),
-    Promise.race([waitForRedis(ports.redis, secrets, deadline(signal, READY_DEADLINE_MS)), redis.failed]),
+    Promise.race([
+      waitForRedis(ports.redis, secrets, deadline(signal, READY_DEADLINE_MS, "Redis did not answer")),
+      redis.failed,
+    ]),
   ]);
   redis.started();
 
@@ -88,7 +91,11 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   await Promise.all(order.map((program) => [program, keep(program)] as const).map((pair) => start(...pair)));
 
   const url = `http://127.0.0.1:${ports.control_plane}`;
-  const controlPlane = connectControlPlane(url, secrets.adminToken, deadline(signal, HELLO_DEADLINE_MS));
+  const controlPlane = connectControlPlane(
+    url,
+    secrets.adminToken,
+    deadline(signal, HELLO_DEADLINE_MS, "The sample Gitspace did not run"),
+  );
   opened.use(
     writeUpFile({
       ui: publicUrl(ports),
@@ -149,6 +156,10 @@ function makeDataFolder(dataFolder: string): void {
   }
 }
 
-function deadline(signal: AbortSignal, ms: number): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+/** Aborts with the signal, or after `ms` with a failure that says what was not there in time. */
+function deadline(signal: AbortSignal, ms: number, what: string): AbortSignal {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(fail("timeout", `${what} within ${ms / 1_000} s.`)), ms);
+  timer.unref();
+  return AbortSignal.any([signal, late.signal]);
 }
