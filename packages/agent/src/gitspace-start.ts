@@ -1,5 +1,5 @@
 // A start: home disk, clone, dev container, IDE; each stage told and timed.
-import type { TaskResult } from "@gitspaces/contracts";
+import { FailureError, type TaskResult } from "@gitspaces/contracts";
 import { ensureClone } from "./clone.ts";
 import { readDevcontainer } from "./devcontainer.ts";
 import { type DevcontainerPlan, planDevcontainer, withVariables } from "./devcontainer-plan.ts";
@@ -22,13 +22,21 @@ export async function startGitspace(
   task: TaskOf<"gitspace.start">,
 ): Promise<TaskResult<"gitspace.start">> {
   work.emit("agent_gitspace_creation_start", "Setting up the Gitspace");
+  const tellFailed = (reason: unknown) => {
+    const words = reason instanceof FailureError ? reason.message : "The start met a fault inside";
+    work.emit("agent_gitspace_creation_failed", words);
+  };
+  // An abort is answered at once, so it is told at once; an agent that merely leaves has not failed.
+  const onAbort = () => {
+    if (work.signal.reason instanceof FailureError) tellFailed(work.signal.reason);
+  };
+  work.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const result = await setUp(house, work, task);
     work.emit("agent_gitspace_creation_completed", "The Gitspace is ready");
     return result;
   } catch (error) {
-    const reason: unknown = work.signal.aborted ? work.signal.reason : error;
-    work.emit("agent_gitspace_creation_failed", reason instanceof Error ? reason.message : "The start was given up");
+    if (!work.signal.aborted) tellFailed(error);
     throw error;
   }
 }

@@ -200,8 +200,9 @@ test("at its deadline a start is answered timeout, and its git is gone", async (
   git.delayMs = 3_000;
   const gateway = await vm.as("gateway");
   const task = await site.controlPlane.task("gitspace.start", startData("/sample.git"), { deadlineMs: 700 });
-  const { answer } = await gateway.perform(task);
+  const { answer, events } = await gateway.perform(task);
   git.delayMs = 0;
+  expect(events.at(-1)?.kind).toBe("agent_gitspace_creation_failed");
   expect(answer).toMatchObject({ outcome: "failed", failure: { code: "timeout" } });
   await expect.poll(() => readdirSync(join(vm.home, ".gitspaces")).join()).not.toContain("clone-");
 });

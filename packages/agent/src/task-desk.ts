@@ -1,4 +1,5 @@
 // Takes tasks into the journal and sees that each gets its one answer: in order, before its deadline, across restarts.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Answer, fail, failedAnswer, FailureError, GitspaceTask, parse, toFailure } from "@gitspaces/contracts";
 import { verifyTask } from "@gitspaces/contracts/signing";
 import type { Clock, Logger } from "@gitspaces/daemon";
@@ -60,7 +61,11 @@ export class TaskDesk implements AsyncDisposable {
       if (supersedes(taken.task, present.task)) present.abort(fail("superseded", "A later action took over."));
     }
     const work = new Work(taken, this.#desk.journal, this.#desk.clock);
-    const done = this.#see(work).finally(() => this.#working.delete(work));
+    // The one who brought the task hears that it was taken before the work takes the processor.
+    const done = nextTurn()
+      .then(async () => await this.#see(work))
+      .catch((err: unknown) => this.#desk.log.error({ err, taskId: work.task.id }, "task could not be answered"))
+      .finally(() => this.#working.delete(work));
     this.#working.set(work, done);
   }
 
