@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
+import { redisKeys } from "@gitspaces/contracts";
 import { clientTls } from "@gitspaces/daemon/certificates";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readAnswer } from "./testing/raw-http.ts";
@@ -309,6 +310,30 @@ test("a route of another generation ends what ran over the old one, and no byte 
     async () => (await street.ask(get("/", `Cookie: ${own}`))).status === 200,
     "the new generation is reached",
   );
+});
+
+test("tunnels to one agent go on from its TLS session, and the agent still knows who calls", async () => {
+  const at = `${host}:${street.gateway.address.port}`;
+  const { resumed } = street.agent;
+  for (let count = 0; count < 3; count++) {
+    const answer = await street.ask(upgrade(`Cookie: ${own}`, `Origin: http://${at}`));
+    expect(answer.status).toBe(101);
+  }
+  expect(street.agent.resumed - resumed).toBeGreaterThanOrEqual(2);
+});
+
+test("a VM that answers with another key than the route's gets no byte", async () => {
+  await street.controlPlane.publish({ gitspaceId: BOB });
+  await street.setRoute({ gitspaceId: BOB, keyFingerprint: "someone-elses" });
+  await until(() => street.gateway.house.access.find(BOB) !== undefined, "the document came");
+  await until(() => street.gateway.house.routes.find(BOB) !== undefined, "the route came");
+  const cookie = await street.cookie("ada", `${BOB}.${DOMAIN}`);
+  const { dialled } = street.agent;
+  const answer = await street.ask(get("/", `Cookie: ${cookie}`, "Accept: application/json"), `${BOB}.${DOMAIN}`);
+  expect([answer.status, street.agent.dialled]).toEqual([502, dialled]);
+  await street.redis.client.del(redisKeys.route(BOB));
+  await street.change({ change: "removed", gitspaceId: BOB, generation: 1 });
+  await until(() => street.gateway.house.routes.find(BOB) === undefined, "the route is gone");
 });
 
 test("500 upgrades abandoned while the VM is silent leave no socket", async () => {

@@ -4,7 +4,8 @@ import { createServer } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import type { TLSSocket } from "node:tls";
+import { peerName, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 
 export type TestAgent = {
   port: number;
@@ -14,6 +15,8 @@ export type TestAgent = {
   open: Set<Socket>;
   dialled: number;
   tls: number;
+  /** How many of its TLS connections went on from an earlier one. */
+  resumed: number;
   isSilent: boolean;
   onTask: (request: IncomingMessage, response: ServerResponse) => void;
 } & AsyncDisposable;
@@ -27,6 +30,7 @@ export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
     open: new Set(),
     dialled: 0,
     tls: 0,
+    resumed: 0,
     isSilent: false,
     onTask: (_request, response) => response.writeHead(404).end(),
     async [Symbol.asyncDispose]() {
@@ -39,10 +43,17 @@ export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  server.on("secureConnection", () => agent.tls++);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    agent.tls++;
+    if (socket.isSessionReused()) agent.resumed++;
+  });
   server.on("connect", (request: IncomingMessage, client: Duplex) => {
     client.on("error", () => client.destroy());
     if (agent.isSilent) return;
+    if (peerName(request.socket as TLSSocket)?.role !== "gateway") {
+      client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
     const target = agent.ports.get(Number(/^localhost:(\d+)$/.exec(request.url ?? "")?.[1]));
     if (target === undefined) {
       client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
