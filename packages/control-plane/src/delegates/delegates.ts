@@ -3,7 +3,7 @@ import { Answer, fail, failedAnswer, failure, type EventBatch, type RegisterRequ
 import { v7 as uuidv7 } from "uuid";
 import type { SigningKey } from "../keys.ts";
 import { type Collaborators, writeEvent } from "../lifecycle/act.ts";
-import { settle } from "../lifecycle/settle.ts";
+import { noteConnected, settle } from "../lifecycle/settle.ts";
 import type { DelegateRow } from "../store/delegates.ts";
 import type { TaskRow } from "../store/tasks.ts";
 import type { Vault } from "../vault.ts";
@@ -104,20 +104,14 @@ export function taskOf({ store }: Collaborators, id: string): TaskRow {
 
 /** Stores events of a task; a number that was there before is left out. */
 export function takeEvents(with_: With, taskId: string, { events }: EventBatch): void {
-  const { store, clock } = with_;
+  const { store } = with_;
   const task = taskOf(with_, taskId);
   const { gitspace, instance } = task;
   const wrong = events.find((event) => event.taskId !== taskId || event.gitspaceId !== gitspace);
   if (wrong !== undefined)
     throw fail("bad_request", `The event ${wrong.seq} belongs to another task.`, { field: "events" });
   store.step(() => {
-    if (task.connected === 0 && task.type.startsWith("gitspace.")) {
-      store.tasks.connected({ id: taskId });
-      if (task.type === "gitspace.start" && store.gitspaces.get({ id: gitspace })?.task === taskId) {
-        const connected = { kind: "agent_connect_completed", message: "The agent has the task" } as const;
-        writeEvent(store, { gitspace, instance, task: taskId, at: clock.now() }, connected);
-      }
-    }
+    noteConnected(with_, task);
     for (const { seq, at, kind, message, fields } of events) {
       if (kind === "log") store.logs.add({ gitspace, task: taskId, seq, out: message, time: Math.round(at) });
       else {

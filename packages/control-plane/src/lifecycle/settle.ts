@@ -2,7 +2,7 @@
 import { type Answer, failedAnswer, failure, resultSchema, type TaskResult } from "@gitspaces/contracts";
 import type { Store } from "../store/store.ts";
 import type { TaskRow } from "../store/tasks.ts";
-import { apply, type Collaborators } from "./act.ts";
+import { apply, type Collaborators, writeEvent } from "./act.ts";
 
 /** Inside the caller's step. Gives whether this was the first answer, a repeat of it, or a late one. */
 export function settle(with_: Collaborators, id: string, answer: Answer, from: string): "first" | "repeat" | "late" {
@@ -21,6 +21,7 @@ export function settle(with_: Collaborators, id: string, answer: Answer, from: s
   store.tasks.answer({ id, answer: text, outcome: read.outcome, at, cancelled: 0 });
   store.bells.touch("answers");
   store.bells.touch("tasks"); // its holder has room for another
+  if (read.outcome === "ok") noteConnected(with_, task);
   if (read.outcome === "ok") writeFacts(store, task, read.result, at);
   follow(with_, task, read);
   return "first";
@@ -33,6 +34,16 @@ export function settleTimeout(with_: Collaborators, task: TaskRow): void {
       ? "No delegate took the task in time; is one connected?"
       : "The task was not done in time.";
   settle(with_, task.id, failedAnswer(task, failure("timeout", `${task.type}: ${took}`)), "control-plane");
+}
+
+/** The first word from the agent about a task, inside the caller's step. */
+export function noteConnected({ store, clock }: Collaborators, task: TaskRow): void {
+  if (task.connected === 1 || !task.type.startsWith("gitspace.")) return;
+  const { id, gitspace, instance } = task;
+  store.tasks.connected({ id });
+  if (task.type !== "gitspace.start" || store.gitspaces.get({ id: gitspace })?.task !== id) return;
+  const connected = { kind: "agent_connect_completed", message: "The agent has the task" } as const;
+  writeEvent(store, { gitspace, instance, task: id, at: clock.now() }, connected);
 }
 
 /** An answer that says `ok` with a result nobody can read is a failure. */
