@@ -97,8 +97,9 @@ install_npm() {
   mkdir -p "$cache_folder" 2>/dev/null || cache_folder=$(mktemp -d)
   local log=$cache_folder/npm.log
   if ! (cd "$root" && npm ci --no-audit --no-fund --loglevel=error) >"$log" 2>&1; then
-    give_up "npm could not install the packages. The end of $log:
-$(tail -n 8 "$log")"
+    # npm says what is wrong first and how to ask for help last.
+    give_up "npm could not install the packages. From $log:
+$(grep '^npm error' "$log" | head -n 8 || tail -n 8 "$log")"
   fi
   [[ -x $root/node_modules/.bin/node ]] || give_up "There is no Node.js 24 for this machine ($(uname -sm)); Linux on x64 or arm64 is needed."
   printf '%s\n' "$digest" >"$mark"
