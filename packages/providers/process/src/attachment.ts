@@ -17,10 +17,10 @@ export async function attach(dataFolder: string, homes: Homes, disk: string, vm:
   if (home.attachedTo !== null && home.attachedTo !== vm) {
     throw fail("conflict", `The disk ${disk} is attached to ${home.attachedTo}.`);
   }
-  if (record.disk !== null && record.disk !== disk) {
+  if (record.disk !== null && record.disk !== disk && (await homes.read(record.disk))?.attachedTo === vm) {
     throw fail("conflict", `The VM ${vm} already has the disk ${record.disk}.`);
   }
-  if (record.disk === null) await writeRecord(dataFolder, { ...record, disk });
+  if (record.disk !== disk) await writeRecord(dataFolder, { ...record, disk });
   const uid = record.network === null ? undefined : addressesOf(record.network, record.slot).uid;
   await homes.moveIn(home, vm, vmFolder(dataFolder, vm), uid);
 }
@@ -29,7 +29,7 @@ export async function attach(dataFolder: string, homes: Homes, disk: string, vm:
 export async function detach(dataFolder: string, homes: Homes, disk: string, vm: InstanceId): Promise<void> {
   const record = await readRecord(dataFolder, vm);
   if (record?.disk !== disk && (await homes.read(disk))?.attachedTo !== vm) return;
-  await homes.moveOut(disk, vmFolder(dataFolder, vm));
+  await homes.moveOut(disk, vm, vmFolder(dataFolder, vm));
   if (record?.disk === disk) await writeRecord(dataFolder, { ...record, disk: null });
 }
 

@@ -15,7 +15,7 @@ import { type Bench, openBench } from "./testing/bench.ts";
 
 const kinds = canIsolate().ok ? (["none", "namespace"] as const) : (["none"] as const);
 const victim = fileURLToPath(new URL("testing/victim.ts", import.meta.url));
-const rounds = 12;
+const rounds = 8;
 
 test.each(kinds)(
   "killed anywhere between create and remove, VM and home come to order (%s)",
@@ -28,7 +28,7 @@ test.each(kinds)(
     await writeFile(join(options.dataFolder, "homes", disk, "work"), "precious");
     for (let round = 0; round < rounds; round += 1) {
       const wanted = request();
-      await liveUntil(round * 12, { options: { ...options, log: undefined }, wanted, disk });
+      await liveUntil(round * 18, { options: { ...options, log: undefined }, wanted, disk });
 
       const seen = (await provider.list(call())).items.find(({ id }) => id === wanted.id);
       const isWhole = seen !== undefined && seen.power !== "deleting";

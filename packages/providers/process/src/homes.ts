@@ -16,8 +16,6 @@ const DiskRecord = z.strictObject({
   createdAt: z.int(),
   /** Written before the home is moved into the VM, cleared after it was moved back. */
   attachedTo: InstanceId.nullable(),
-  /** The user every file of it was last given to. */
-  owner: z.int().nullable(),
 });
 export type DiskRecord = z.infer<typeof DiskRecord>;
 
@@ -35,7 +33,7 @@ export function openHomes(dataFolder: string, now: () => number) {
     // A home without a record was put there by hand, from a backup perhaps: it is as good as any.
     const found = await lstat(homeOf(id)).catch(() => undefined);
     return found?.isDirectory()
-      ? { id, labels: {}, createdAt: Math.floor(found.birthtimeMs), attachedTo: null, owner: null }
+      ? { id, labels: {}, createdAt: Math.floor(found.birthtimeMs), attachedTo: null }
       : undefined;
   }
 
@@ -46,36 +44,35 @@ export function openHomes(dataFolder: string, now: () => number) {
   }
 
   async function create(id: string, labels: DiskRecord["labels"]): Promise<DiskRecord> {
-    const record = (await read(id)) ?? (await write({ id, labels, createdAt: now(), attachedTo: null, owner: null }));
+    const record = (await read(id)) ?? (await write({ id, labels, createdAt: now(), attachedTo: null }));
     if (record.attachedTo === null) await makeHome(homeOf(id), id, undefined);
     return record;
   }
 
   /** Moves the home into the VM's folder, owned by the VM's user. `uid` is nothing on a machine without isolation. */
   async function moveIn(record: DiskRecord, vm: InstanceId, folder: VmFolder, uid: number | undefined): Promise<void> {
-    let disk = record.attachedTo === vm ? record : await write({ ...record, attachedTo: vm });
-    if (!(await isFolder(homeOf(disk.id)))) {
+    if (record.attachedTo !== vm) await write({ ...record, attachedTo: vm });
+    const home = homeOf(record.id);
+    if (!(await isFolder(home))) {
       if (await isFolder(folder.home)) return;
-      throw fail("not_found", `The home ${disk.id} is neither in homes nor in the VM ${vm}.`);
+      throw fail("not_found", `The home ${record.id} is neither in homes nor in the VM ${vm}.`);
     }
-    await makeHome(homeOf(disk.id), disk.id, uid);
-    if (disk.owner !== (uid ?? null)) {
-      if (uid !== undefined)
-        await run("chown", ["-hR", `${uid}:${uid}`, "--", homeOf(disk.id)], { timeoutMs: 600_000 });
-      disk = await write({ ...disk, owner: uid ?? null });
-    }
+    await makeHome(home, record.id, uid);
+    if (uid !== undefined) await giveTo(home, uid);
     if (await isFolder(folder.home)) {
       await rm(folder.blank, { recursive: true, force: true });
       await rename(folder.home, folder.blank);
     }
-    await rename(homeOf(disk.id), folder.home);
+    await rename(home, folder.home);
     await Promise.all([syncFolder(root), syncFolder(folder.homes)]);
   }
 
-  /** Moves the home out of the VM's folder. Safe to repeat from any point on. */
-  async function moveOut(id: string, folder: VmFolder): Promise<void> {
+  /** Moves the home out of the VM's folder if it is there. Safe to repeat from any point on. */
+  async function moveOut(id: string, vm: InstanceId, folder: VmFolder): Promise<void> {
     const record = await read(id);
-    if (!(await isFolder(homeOf(id))) && (await isFolder(folder.home))) {
+    // A home is in a VM only while its record says so; otherwise what stands there is the blank one.
+    if (record !== undefined && record.attachedTo !== vm) return;
+    if (!(await isFolder(homeOf(id))) && (await isMarked(folder.home, id, record))) {
       await mkdir(root, { recursive: true });
       await rename(folder.home, homeOf(id));
       await Promise.all([syncFolder(root), syncFolder(folder.homes)]);
@@ -160,7 +157,22 @@ async function makeHome(home: string, id: string, uid: number | undefined): Prom
   await using file = await open(marker, flags, 0o644);
   await file.writeFile(id);
   if (uid === undefined) return;
-  for (const path of [home, folder, marker]) await lchown(path, uid, uid);
+  for (const path of [folder, marker]) await lchown(path, uid, uid);
+}
+
+/** Without a record the marker has to say whose home it is; with one, a person may have deleted the marker. */
+async function isMarked(home: string, id: string, record: DiskRecord | undefined): Promise<boolean> {
+  if (!(await isFolder(home))) return false;
+  return record !== undefined || (await readIfThere(join(home, ".gitspaces", "disk"))) === id;
+}
+
+/** Gives every file to the VM's user, the home itself last: once it is theirs, all is. */
+async function giveTo(home: string, uid: number): Promise<void> {
+  if ((await lstat(home)).uid === uid) return;
+  const present = [...(await readdir(home)), ...(await readdir(join(home, ".gitspaces")))];
+  if (present.some((name) => name !== ".gitspaces" && name !== "disk"))
+    await run("chown", ["-hR", `${uid}:${uid}`, "--", home], { timeoutMs: 600_000 });
+  await lchown(home, uid, uid);
 }
 
 async function isFolder(path: string): Promise<boolean> {

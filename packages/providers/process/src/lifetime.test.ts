@@ -102,6 +102,42 @@ test.each(kinds)("a home is not lost with a VM whose record is lost (%s)", async
   expect((await bench.provider.listDisks(call())).items).toEqual([expect.objectContaining({ attachedTo: null })]);
 });
 
+test.each(kinds)(
+  "a VM that was only about to get a home does not take it from the VM that has it (%s)",
+  async (kind) => {
+    await using bench = disposable(await openBench(kind));
+    const { dataFolder } = bench.options;
+    const [one, two] = [await bench.provider.create(request(), call()), await bench.provider.create(request(), call())];
+    await bench.provider.createDisk("home-a1b2c3", {}, call());
+    await writeFile(
+      vmFolder(dataFolder, one.id).record,
+      JSON.stringify({ ...(await recordOf(dataFolder, one.id)), disk: "home-a1b2c3" }),
+    );
+    await bench.provider.attachDisk("home-a1b2c3", two.id, call());
+    await bench.writeHome(two, "work", "precious");
+    await bench.provider.remove(one.id, call());
+    expect(await bench.readHome(two, "work")).toBe("precious");
+    expect((await bench.provider.listDisks(call())).items).toEqual([expect.objectContaining({ attachedTo: two.id })]);
+    await bench.provider.remove(two.id, call());
+    expect(await readFile(join(dataFolder, "homes", "home-a1b2c3", "work"), "utf8")).toBe("precious");
+  },
+);
+
+test.each(kinds)(
+  "what an agent left in a home that is otherwise blank is the next agent's to change (%s)",
+  async (kind) => {
+    await using bench = disposable(await openBench(kind));
+    await bench.provider.createDisk("home-a1b2c3", {}, call());
+    for (const generation of ["1", "2"]) {
+      const vm = await bench.provider.create(request(), call());
+      await bench.provider.attachDisk("home-a1b2c3", vm.id, call());
+      await bench.writeHome(vm, ".gitspaces/generation", generation);
+      expect(await bench.readHome(vm, ".gitspaces/generation")).toBe(generation);
+      await bench.provider.remove(vm.id, call());
+    }
+  },
+);
+
 test.each(kinds)("a home that no record knows of is put aside when its VM goes (%s)", async (kind) => {
   await using bench = disposable(await openBench(kind));
   const { dataFolder } = bench.options;

@@ -1,4 +1,5 @@
 // A VM's own network: a namespace, and one cable (a veth pair) to the host.
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { type VmAddresses, namePrefix } from "./address-plan.ts";
@@ -7,7 +8,7 @@ import { isErrno } from "./durable-file.ts";
 
 /** Makes the network of a VM anew. IPv6 has no address on the cable, so there is nowhere to go with it. */
 export async function raiseNamespace({ name, host, vm }: VmAddresses): Promise<void> {
-  await razeNamespace(name);
+  if (existsSync(`/run/netns/${name}`) || existsSync(`/sys/class/net/${name}`)) await razeNamespace(name);
   await run("ip", ["netns", "add", name]);
   const mtu = await outwardMtu();
   await batch(

@@ -75,7 +75,7 @@ export async function processProvider(options: ProcessProviderOptions): Promise<
       forVm(id, call, () =>
         removeVm(making, id, async (record) => {
           for (const disk of await attachedDisks(homes, id, record)) {
-            await forDisk(disk, call, () => homes.moveOut(disk, vmFolder(dataFolder, id)));
+            await forDisk(disk, call, () => homes.moveOut(disk, id, vmFolder(dataFolder, id)));
           }
         }),
       ),
