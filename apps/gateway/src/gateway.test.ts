@@ -336,6 +336,16 @@ test("a VM that answers with another key than the route's gets no byte", async (
   await until(() => street.gateway.house.routes.find(BOB) === undefined, "the route is gone");
 });
 
+test("what moves through the gateway counts as activity of its Gitspace, once", async () => {
+  street.gateway.house.live.takeActivity();
+  await street.ask(get("/", `Cookie: ${own}`));
+  await until(() => street.gateway.house.live.size === 0, "the request is over");
+  const [activity] = street.gateway.house.live.takeActivity();
+  expect(activity).toMatchObject({ gitspaceId: ADA });
+  expect(activity?.bytes).toBeGreaterThan(100);
+  expect(street.gateway.house.live.takeActivity()).toEqual([]);
+});
+
 test("500 upgrades abandoned while the VM is silent leave no socket", async () => {
   const server = street.inside.server;
   const listeners = server.listeners("upgrade") as (() => void)[];

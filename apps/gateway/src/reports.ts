@@ -9,6 +9,9 @@ import type { z } from "zod";
 import type { Activity } from "./live-connections.ts";
 
 const HEALTH_MS = 30_000;
+/** A gateway that is not well yet says soon that it is. */
+const SOON_MS = 1_000;
+const ACTIVITY_MS = 60_000;
 const ANSWER_MS = 10_000;
 const KEPT = 500;
 
@@ -40,10 +43,12 @@ export function startReports(reporting: Reporting): AsyncDisposable {
 async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
   const { gateway, version, isHealthy, takeActivity, file, clock, log } = reporting;
   let waiting = await readKept(file);
-  for (let round = 0; ; round++) {
+  for (let toldAt = clock.now(); ; ) {
     const at = clock.now();
-    if (round % 2 === 1)
+    if (at - toldAt >= ACTIVITY_MS) {
+      toldAt = at;
       waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
+    }
     const health: GatewayReport = { kind: "health", gateway, version, healthy: isHealthy(), at };
     const wasKept = waiting.length > 0;
     try {
@@ -59,7 +64,7 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
           log.warn({ err }, "reports could not be kept"),
         );
     }
-    await sleep(HEALTH_MS, undefined, { signal, ref: false });
+    await sleep(health.healthy ? HEALTH_MS : SOON_MS, undefined, { signal, ref: false });
   }
 }
 

@@ -8,6 +8,8 @@ import { type HeaderPolicy, pairs } from "./header-policy.ts";
 
 /** What a client may send before its upgrade is answered. */
 const EARLY_BYTES = 64 * 1024;
+/** How long an upstream may take to answer an upgrade. */
+const ANSWER_MS = 30_000;
 /** How long a refused client may take to leave. */
 const LAST_WORDS_MS = 5_000;
 /** How long one half may outlive the other without a byte. */
@@ -26,7 +28,7 @@ export async function upgradeThrough(
   const gone = AbortSignal.any([signal, upstream.ended, early.gone]);
   try {
     const dialled = await upstream.dial(gone);
-    const answer = await handshake(request, dialled, policy, gone);
+    const answer = await handshake(request, dialled, policy, AbortSignal.any([gone, AbortSignal.timeout(ANSWER_MS)]));
     const sent = early.take();
     if (answer.kind === "refused") return await passRefusal(request, socket, answer.response, policy, gone);
     socket.write(switchingHead(answer.response, request, policy));
@@ -71,7 +73,7 @@ function handshake(
     });
     const abandon = (): void => {
       dialled.destroy();
-      reject(fail("cancelled", "The upgrade was abandoned."));
+      reject(fail("timeout", "The upgrade was abandoned, or not answered in time."));
     };
     gone.addEventListener("abort", abandon, { once: true });
     const settle = (answer: Answer): void => {
