@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { TOKEN } from "./stand-in.ts";
 
 export const launcher = resolve(import.meta.dirname, "../../../../bin/gitspaces");
+const compiled = process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "gitspaces-cli-compiled");
 
 export type Ran = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string };
 export type Running = { ended: Promise<Ran>; kill: (signal: NodeJS.Signals) => void };
@@ -30,7 +31,7 @@ export function startCli(
 ): Running {
   const child = spawn(options.command ?? launcher, args, {
     cwd: home.folder,
-    env: { PATH: process.env["PATH"], HOME: home.folder, ...options.env },
+    env: { PATH: process.env["PATH"], HOME: home.folder, NODE_COMPILE_CACHE: compiled, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin.on("error", () => undefined);
