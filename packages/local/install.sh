@@ -96,7 +96,9 @@ install_npm() {
   say "Installing npm packages (about a minute the first time) ..."
   mkdir -p "$cache_folder" 2>/dev/null || cache_folder=$(mktemp -d)
   local log=$cache_folder/npm.log
-  if ! (cd "$root" && npm ci --no-audit --no-fund --loglevel=error) >"$log" 2>&1; then
+  # Not `npm ci`: it refuses a lock made where a registry does not carry the optional parts of other systems. Versions and
+  # digests are the lock's all the same, the lock is not written, and an update fetches only what changed.
+  if ! (cd "$root" && npm install --no-save --no-audit --no-fund --loglevel=error) >"$log" 2>&1; then
     # npm says what is wrong first and how to ask for help last.
     give_up "npm could not install the packages. From $log:
 $(grep '^npm error' "$log" | head -n 8 || tail -n 8 "$log")"
