@@ -36,10 +36,11 @@ export async function openIsolation({
 /** What running without isolation means, for the person who starts it. */
 export function unisolatedWarning(why: string): string[] {
   return [
-    "Gitspaces run UNISOLATED on this machine.",
+    "Gitspaces runs UNISOLATED on this machine.",
     `Why: ${why}.`,
     "A Gitspace's programs run as you: they can read your files and reach your local services, and each other.",
-    "Open only repositories you trust. One user is served. Run bin/up as root for isolation.",
+    "Open only repositories you trust. One user is served.",
+    ...(process.getuid?.() === 0 ? [] : ["For isolation, run bin/up as root."]),
   ];
 }
 
