@@ -25,7 +25,7 @@ async function openListener() {
   const server = opened.use(await startRedis());
   const redis = server.connect();
   const clock = { at: Date.now(), now: () => clock.at };
-  const log = createLog("runner", "silent" as "error");
+  const log = createLog("runner", "silent");
   const ca = await openCa(join(folder, "ca"), "local-test", clock.now());
   const own = opened.use(await openOwnIdentity({ ca, installation: "local-test", clock, log }));
   const store = vmStore(redis);
@@ -39,17 +39,15 @@ async function openListener() {
     await startEnrolment(
       { host: "127.0.0.1", port: 0 },
       {
-        ...{
-          ca,
-          identity: own.current,
-          installation: "local-test",
-          tokens,
-          store,
-          clock,
-          log,
-          controlPlaneKeysFile: keysFile,
-          onEnrolled: () => {},
-        },
+        ca,
+        identity: own.current,
+        installation: "local-test",
+        tokens,
+        store,
+        clock,
+        log,
+        controlPlaneKeysFile: keysFile,
+        onEnrolled: () => {},
         joinTokens: { delegate: () => "d".repeat(48), gateway: () => "g".repeat(48) },
         provider: {
           get: async (id) => ({

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import fc from "fast-check";
+import { assert, property, uint8Array } from "fast-check";
 import { expect, test } from "vitest";
 import { fingerprintIn, keyLabel } from "./key-label.ts";
 
 test("every fingerprint comes back from its label, which is letters and digits that labels may have", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {
+  assert(
+    property(uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {
       const fingerprint = Buffer.from(bytes).toString("base64url");
       expect(keyLabel(fingerprint)).toMatch(/^[a-z2-7]{52}$/);
       expect(fingerprintIn(keyLabel(fingerprint))).toBe(fingerprint);

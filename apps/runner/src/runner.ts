@@ -101,7 +101,7 @@ export async function startRunner({
       controlPlaneKeysFile: config.controlPlaneKeysFile,
       clock,
       log,
-      onEnrolled: making.enrolled,
+      onEnrolled: (id) => making.enrolled(id),
     }),
   );
 

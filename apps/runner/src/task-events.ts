@@ -14,7 +14,7 @@ type Options = {
 };
 
 /** Starts collecting. `emit` does not wait; `flushed` resolves once everything emitted is written, in order. */
-export function taskEvents({ task, before, write, clock, log }: Options): { emit: Emit; flushed(): Promise<void> } {
+export function taskEvents({ task, before, write, clock, log }: Options): { emit: Emit; flushed: () => Promise<void> } {
   const known = RunnerProgress.safeParse(before);
   const events: TaskEvent[] = known.success ? [...known.data.events] : [];
   let writing = Promise.resolve();

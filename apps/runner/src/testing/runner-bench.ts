@@ -36,14 +36,13 @@ export type RunnerBench = AsyncDisposable & {
   queue: Queue;
   pool: PoolSpec;
   config: RunnerConfig;
-  joinToken: string;
   /** Puts the task on the queue and waits for its answer. */
-  run(task: VmTask): Promise<Answer>;
+  run: (task: VmTask) => Promise<Answer>;
   /** Stops the runner and starts another on the same records and VMs; `between` happens while none runs. */
-  restart(between?: () => Promise<unknown>): Promise<void>;
+  restart: (between?: () => Promise<unknown>) => Promise<void>;
   /** Waits until it is so, or fails. */
-  until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void>;
-  warm(): Promise<string[]>;
+  until: (what: string, isSo: () => Promise<boolean> | boolean) => Promise<void>;
+  warm: () => Promise<string[]>;
 };
 
 /** Opens everything; the pool begins to fill. */
@@ -85,7 +84,7 @@ export async function openBench(wanted: Wanted = {}): Promise<RunnerBench> {
     isDefault: true,
     ...wanted.pool,
   };
-  const log = createLog("runner", process.env.RUNNER_TEST_LOG ?? "silent");
+  const log = createLog("runner", "silent");
   const start = async () =>
     await startRunner({ config, pools: [pool], provider, log, signal: new AbortController().signal });
 
@@ -109,7 +108,13 @@ export async function openBench(wanted: Wanted = {}): Promise<RunnerBench> {
   };
   const close = opened.move();
   return {
-    ...{ provider, redis, server, queue, pool, config, joinToken, until },
+    provider,
+    redis,
+    server,
+    queue,
+    pool,
+    config,
+    until,
     get runner() {
       return bench.runner;
     },
