@@ -39,7 +39,7 @@ export async function startAgent(
   const journal = opened.use(new Journal(join(stateFolder, "journal.db")));
   const identities = new IdentityStore(stateFolder);
   const ports = new Ports(config.isolation, instanceId);
-  opened.defer(async () => await endProcesses(instanceId, 1_000));
+  opened.defer(async () => void (await endProcesses(instanceId, 1_000)));
   const command = ideCommand(config.imageFolder, home, runFolder);
   const ide = opened.use(new Ide({ command, home, env, log }));
   const house: House = {

@@ -5,6 +5,7 @@ const passedOn = [
   "LANG",
   "LC_ALL",
   "TZ",
+  "TMPDIR",
   "http_proxy",
   "https_proxy",
   "no_proxy",
@@ -27,7 +28,7 @@ export type ChildEnvironment = Record<string, string>;
 /** The environment of everything that runs for the person. */
 export function childEnvironment(env: NodeJS.ProcessEnv, home: string, instanceId: string): ChildEnvironment {
   const kept = passedOn.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
-  const user = userInfo().username;
+  const user = env["USER"] ?? userInfo().username;
   return {
     LANG: "C.UTF-8",
     ...Object.fromEntries(kept),

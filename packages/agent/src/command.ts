@@ -32,6 +32,8 @@ export async function run({ program, args, cwd, env, signal, onLine }: Command):
     onLine?.(line);
   };
   const drained = Promise.all([child.stdout, child.stderr].map((stream) => readLines(stream, keep)));
+  // When the program never ran, nobody waits for its output.
+  drained.catch(() => {});
   const abort = () => endGroup(child);
   signal.addEventListener("abort", abort, { once: true });
   try {
@@ -49,8 +51,8 @@ export async function run({ program, args, cwd, env, signal, onLine }: Command):
 
 function endGroup(child: ChildProcess): void {
   signalGroup(child, "SIGTERM");
-  const late = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
-  child.once("exit", () => clearTimeout(late));
+  // Also when the leader has left: others of its group may not have listened.
+  setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS).unref();
 }
 
 /** Signals a child that leads its own process group, and everyone in the group. */

@@ -38,9 +38,10 @@ export async function removeGitspace(
   return {};
 }
 
-async function endAll({ ide, instanceId }: House): Promise<void> {
+async function endAll({ ide, instanceId, log }: House): Promise<void> {
   await ide.stop();
-  await endProcesses(instanceId, STOP_GRACE_MS);
+  const left = await endProcesses(instanceId, STOP_GRACE_MS);
+  if (left.length > 0) log.warn({ pids: left }, "processes could not be ended");
 }
 
 /** Everything in the home folder but the disk's id and generation; links are removed, never followed. */

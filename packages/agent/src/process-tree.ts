@@ -60,18 +60,24 @@ function signal({ pid, startedAt }: Process, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    // Gone, or of another user and so beyond us.
+    if (!["ESRCH", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }
 
 const LOOK_EVERY_MS = 25;
+/** A process that outlives its kill by this much hangs in the kernel or is not ours to end; it goes with the VM. */
+const HOPELESS_AFTER_MS = 3_000;
 
-/** Ends every process of the VM but the agent: asked first, killed after `graceMs`. */
-export async function endProcesses(instanceId: string, graceMs: number): Promise<void> {
+/** Ends every process of the VM but the agent: asked first, killed after `graceMs`. Gives the pids that could not be ended. */
+export async function endProcesses(instanceId: string, graceMs: number): Promise<number[]> {
   const until = performance.now() + graceMs;
   for (const each of vmProcesses(instanceId)) signal(each, "SIGTERM");
-  for (let left = vmProcesses(instanceId); left.length > 0; left = vmProcesses(instanceId)) {
-    if (performance.now() > until) for (const each of left) signal(each, "SIGKILL");
+  for (;;) {
+    const left = vmProcesses(instanceId);
+    const lateMs = performance.now() - until;
+    if (left.length === 0 || lateMs > HOPELESS_AFTER_MS) return left.map(({ pid }) => pid);
+    if (lateMs > 0) for (const each of left) signal(each, "SIGKILL");
     await sleep(LOOK_EVERY_MS);
   }
 }
