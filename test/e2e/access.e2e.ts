@@ -1,6 +1,6 @@
 // Who gets in and who does not, with a real browser, curl and raw requests.
 import { execFile } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,29 +35,13 @@ function ask(host: string, path: string, headers: Record<string, string> = {}): 
   });
 }
 
-/** curl's way through sign-in: every redirect with its address, then the last answer. */
+/** curl's way through sign-in: every redirect's address, then the last answer's status. */
 async function curl(link: string, jar: string): Promise<{ status: string; hops: string[] }> {
-  const args = [
-    "--silent",
-    "--show-error",
-    "--location",
-    "--cookie",
-    jar,
-    "--cookie-jar",
-    jar,
-    "--output",
-    "/dev/null",
-  ];
-  const { stdout } = await run("curl", [
-    ...args,
-    "--dump-header",
-    "/dev/stderr",
-    "--write-out",
-    "%{http_code} %{url_effective}",
-    link,
-  ]).then(({ stdout: out, stderr }) => ({ stdout: `${out}\n${stderr}` }));
-  const [status = ""] = stdout.split(" ");
-  return { status, hops: [...stdout.matchAll(/^location: (.*)\r$/gim)].map((match) => match[1] ?? "") };
+  const headers = `${jar}.headers`;
+  const args = ["--silent", "--show-error", "--location", "--cookie", jar, "--cookie-jar", jar, "--output", "/dev/null"];
+  const { stdout } = await run("curl", [...args, "--dump-header", headers, "--write-out", "%{http_code}", link]);
+  const hops = [...readFileSync(headers, "utf8").matchAll(/^location: (.*)\r$/gim)].map((match) => match[1] ?? "");
+  return { status: stdout, hops };
 }
 
 async function sessionCookie(jar: string, host: string): Promise<string> {

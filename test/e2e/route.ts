@@ -10,7 +10,7 @@ import type { System } from "./system.ts";
 
 /** The route of a running Gitspace, read with the gateway's own Redis user. */
 export async function routeOf(system: System, gitspaceId: string): Promise<Route> {
-  const password = readFileSync(join(system.up.data, "secrets", "redis-gateway"), "utf8").trim();
+  const password = readFileSync(join(system.up.data, "secrets", "redis-gateway-password"), "utf8").trim();
   const redis = new Redis({ host: "127.0.0.1", port: system.portBase + 5, username: "gateway", password });
   try {
     return Route.parse(JSON.parse((await redis.get(redisKeys.route(gitspaceId))) ?? "null"));
@@ -66,12 +66,11 @@ export async function connectAgent(system: System, gitspaceId: string) {
     signedTaskOf(other: string): Record<string, unknown> {
       const db = new DatabaseSync(join(system.up.data, "delegate.db"), { readOnly: true });
       try {
-        const rows = db.prepare("SELECT * FROM inbox").all() as Record<string, unknown>[];
-        const texts = rows.flatMap((row) => Object.values(row).filter((value) => typeof value === "string"));
-        const task = texts.find(
-          (text) => text.startsWith("{") && text.includes('"gitspace.start"') && text.includes(other),
-        );
-        return JSON.parse(task ?? "null") as Record<string, unknown>;
+        const rows = db.prepare("SELECT wire FROM tasks WHERE type = 'gitspace.start'").all() as { wire: string }[];
+        const tasks = rows.map((row) => (JSON.parse(row.wire) as { data: Record<string, unknown> }).data);
+        const task = tasks.find((each) => each["gitspaceId"] === other);
+        if (task === undefined) throw new Error(`the delegate knows no start of ${other}`);
+        return task;
       } finally {
         db.close();
       }

@@ -41,7 +41,7 @@ test("a person edits a file, uses the terminal, stops, starts, and finds the edi
   await openFile(page, "README.md");
   await page.keyboard.press("Control+End");
   await page.keyboard.type("written by hand");
-  expect(await editorText(page)).toContain("written by hand");
+  await expect.poll(() => editorText(page)).toContain("written by hand");
   await page.keyboard.press("Control+s");
   await page.locator(".tab.active:not(.dirty)", { hasText: "README.md" }).waitFor();
 
