@@ -75,7 +75,13 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
 
   const tidying = runner.tidy((id) => !["acquiring", "accepted", undefined].includes(journal.find(id)?.state));
   tidying.catch((error: unknown) => log.debug({ reason: (error as Error).message }, "finished jobs were not tidied"));
-  const prune = () => journal.prune(clock.now() - KEEP_MS);
+  const prune = () => {
+    try {
+      journal.prune(clock.now() - KEEP_MS);
+    } catch (err) {
+      log.error({ err }, "old tasks could not be removed");
+    }
+  };
   prune();
   const pruning = setInterval(prune, PRUNE_EVERY_MS);
   opened.defer(() => clearInterval(pruning));

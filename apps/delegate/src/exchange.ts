@@ -14,14 +14,22 @@ export type Exchange = {
 
 const LONGEST_BODY = 8 * 1024 * 1024;
 
-/** Sends and gives the response once its head is there. The caller reads or destroys it. Throws what the socket throws. */
-export function open({ method, url, agent, headers, body, signal }: Exchange): Promise<IncomingMessage> {
+/**
+ * Sends and gives the response once its head is there. The caller reads or destroys it. Throws what the socket throws; only when
+ * a kept connection had been closed at the other end, the request is made once more. Every request of ours may be repeated.
+ */
+export function open(exchange: Exchange): Promise<IncomingMessage> {
+  const { method, url, agent, headers, body, signal } = exchange;
   const send = url.protocol === "https:" ? secureRequest : plainRequest;
   const length = body === undefined && method === "GET" ? {} : { "content-length": Buffer.byteLength(body ?? "") };
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const sending = send(url, { method, agent, signal, lookup: lookupLocalhost, headers: { ...headers, ...length } });
-    sending.once("error", reject);
+    sending.once("error", (error: NodeJS.ErrnoException) => {
+      const stale = sending.reusedSocket && ["ECONNRESET", "EPIPE"].includes(error.code ?? "") && !signal.aborted;
+      if (stale) resolve(open(exchange));
+      else reject(error);
+    });
     sending.once("response", resolve);
     sending.end(body);
   });

@@ -23,13 +23,22 @@ type Watching = {
 export async function watchJobs(reader: Redis, watching: Watching): Promise<void> {
   const { signal, log } = watching;
   reader.on("error", (error: Error) => log.debug({ reason: error.message }, "redis, runner queue events"));
-  signal.addEventListener("abort", () => reader.disconnect(), { once: true });
+  // A read that waits for a lost connection is never settled by leaving, hence the race.
+  const left = Promise.withResolvers<never>();
+  left.promise.catch(() => undefined);
+  const leave = () => {
+    reader.disconnect();
+    left.reject(signal.reason as Error);
+  };
+  signal.addEventListener("abort", leave, { once: true });
   const pause = backoff({ firstMs: 100, maxMs: 2_000, signal });
   while (!signal.aborted) {
     try {
-      const [newest] = await reader.xrevrange(STREAM, "+", "-", "COUNT", 1);
+      const [newest] = await Promise.race([reader.xrevrange(STREAM, "+", "-", "COUNT", 1), left.promise]);
       watching.onStart();
-      for (let last = newest?.[0] ?? "0-0"; ; pause.reset()) last = await readOn(reader, last, watching);
+      for (let last = newest?.[0] ?? "0-0"; ; pause.reset()) {
+        last = await Promise.race([readOn(reader, last, watching), left.promise]);
+      }
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, "reading job events failed");

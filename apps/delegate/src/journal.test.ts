@@ -51,13 +51,13 @@ test("an event is stored once, also after it was acknowledged", () => {
   expect(journal.tasksWithEvents()).toEqual([]);
 });
 
-test("answered tasks are kept until they are too old; unanswered ones forever", () => {
+test("acknowledged tasks are kept until they are too old; others until they are answered and acknowledged", () => {
   const time = { now: 1_000 };
   using journal = journalAt(time);
-  const [open, done] = [vmTask(), vmTask()];
-  for (const task of [open, done]) journal.accept(wire(task), "d-1", task.deadline);
+  const [open, unsent, done] = [vmTask(), vmTask(), vmTask()];
+  for (const task of [open, unsent, done]) journal.accept(wire(task), "d-1", task.deadline);
   journal.addEvents(done.id, [eventOf(done, 1)]);
-  journal.answer(done.id, "answer");
+  for (const task of [unsent, done]) journal.answer(task.id, "answer");
   time.now = 2_000;
   journal.close(done.id, "acknowledged");
   expect(journal.prune(2_000)).toBe(0);
@@ -65,6 +65,7 @@ test("answered tasks are kept until they are too old; unanswered ones forever", 
   expect(journal.find(done.id)).toBeUndefined();
   expect(journal.tasksWithEvents()).toEqual([]);
   expect(journal.find(open.id)?.state).toBe("accepted");
+  expect(journal.find(unsent.id)?.state).toBe("answered");
 });
 
 test("a task whose events nobody takes stores no more of them", () => {

@@ -157,7 +157,7 @@ export function openJournal(path: string, now: () => number) {
       });
     },
 
-    /** Removes what was finished, one way or the other, before `before`; gives how many tasks. */
+    /** Removes tasks whose answer the control plane has, or did not want, since before `before`; gives how many. */
     prune(before: number): number {
       return Number(sql.prune.run(before).changes);
     },
@@ -203,7 +203,7 @@ function statements(db: DatabaseSync) {
     pendingEvents: db.prepare("SELECT body FROM events WHERE task_id = ? ORDER BY seq LIMIT ?"),
     tasksWithEvents: db.prepare("SELECT DISTINCT task_id AS id FROM events"),
     dropEvents: db.prepare("DELETE FROM events WHERE task_id = ? AND seq <= ?"),
-    prune: db.prepare("DELETE FROM tasks WHERE state IN ('answered', 'acknowledged', 'refused') AND changed_at < ?"),
+    prune: db.prepare("DELETE FROM tasks WHERE state IN ('acknowledged', 'refused') AND changed_at < ?"),
     fact: db.prepare("SELECT value FROM facts WHERE name = ?"),
     setFact: db.prepare("INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
   };

@@ -46,8 +46,7 @@ export async function pollForTasks(options: Options): Promise<void> {
       fruitless = isFruitful(outcomes, cancelled) || events.length === 0 ? 0 : fruitless + 1;
       const pauseMs = pauseAfter({ outcomes, cancelled, elapsedMs, fruitless });
       if (pauseMs === 0) continue;
-      const free = outcomes.includes("left") ? [slots.whenFree(signal)] : [];
-      await Promise.race([sleep(pauseMs, undefined, { signal }), ...free]);
+      await pauseFor(pauseMs, outcomes.includes("left") ? slots : undefined, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (refusedWith(error, 401, 404)) registration.forgotten(delegateId);
@@ -55,6 +54,14 @@ export async function pollForTasks(options: Options): Promise<void> {
       await trouble.wait();
     }
   }
+}
+
+/** Waits, with `slots` only until one is free. */
+async function pauseFor(pauseMs: number, slots: Slots | undefined, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const either = { signal: AbortSignal.any([signal, over.signal]) };
+  const waits = [sleep(pauseMs, undefined, either), ...(slots === undefined ? [] : [slots.whenFree(either.signal)])];
+  await Promise.race(waits).finally(() => over.abort());
 }
 
 async function soon(outcomes: Promise<Outcome[]>, events: number): Promise<Outcome[]> {

@@ -65,6 +65,7 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
         await pause.wait();
       }
     }
+    log.info({ taskId: held.id, type: held.wire.type, outcome: outcomeOf(answer) }, "task answered");
     slots.give(held.id);
     outbox.send(held.id);
   }
@@ -106,6 +107,7 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
 
   return {
     begin(held, timings = {}) {
+      log.info({ taskId: held.id, type: held.wire.type }, "task in work");
       const reading: ReadTask = unwanted.delete(held.id) ? { failure: cancelled() } : readTask(held.wire);
       if ("task" in reading) track(run(held, reading.task, timings));
       else track(settle(held, failedWireAnswer(held.wire, reading.failure)));
@@ -126,6 +128,10 @@ export function openWork({ journal, courier, outbox, slots, placeOf, clock, log 
 /** Milliseconds of the machine's monotonic clock, the same for all its processes. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
+
+function outcomeOf(answer: Answer): string {
+  return answer.outcome === "ok" ? "ok" : answer.failure.code;
 }
 
 function cancelled(): Failure {
