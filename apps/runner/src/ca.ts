@@ -1,4 +1,5 @@
 // The installation's certificate authority: ECDSA P-256, kept in <data>/ca, names processes and nothing else.
+// oxlint-disable-next-line import/no-unassigned-import -- the X.509 library needs it to be there first
 import "reflect-metadata";
 import {
   createHash,
@@ -9,7 +10,7 @@ import {
   webcrypto,
   X509Certificate,
 } from "node:crypto";
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { certificateName, fail, type Role } from "@gitspaces/contracts";
 import * as x509 from "@peculiar/x509";
@@ -48,8 +49,7 @@ export async function openCa(folder: string, installation: string, now: number):
   if (!certificate.checkPrivateKey(key))
     throw fail("bad_request", `${certificateFile} does not belong to ${keyFile}; restore the pair from a backup.`);
   const fingerprint = createHash("sha256").update(certificate.raw).digest("hex");
-  rmSync(join(folder, "fingerprint"), { force: true });
-  writeOnce(join(folder, "fingerprint"), `${fingerprint}\n`, 0o644);
+  tellFingerprint(join(folder, "fingerprint"), fingerprint);
 
   const authority = new x509.X509Certificate(certificate.raw);
   return {
@@ -113,6 +113,14 @@ function writeOnce(file: string, text: string, mode: number): void {
   } finally {
     rmSync(draft);
   }
+}
+
+/** Replaced in one step and only when it differs: other daemons may be reading it. */
+function tellFingerprint(file: string, fingerprint: string): void {
+  if (existsSync(file) && readFileSync(file, "utf8").trim() === fingerprint) return;
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  writeFileSync(draft, `${fingerprint}\n`, { mode: 0o644, flush: true });
+  renameSync(draft, file);
 }
 
 /** Positive and 127 bits long (RFC 5280 section 4.1.2.2). */

@@ -72,11 +72,8 @@ export async function startEnrolment(listen: Address, collaborators: Collaborato
     const failure = fail("not_found", "Only POST /enrol and POST /renew are here.").failure;
     return reply.status(404).type("application/problem+json").send(toProblem(failure));
   });
-  app.post(
-    "/enrol",
-    async (request) => await enrol(parse(EnrolRequest, request.body, "enrolment"), request.ip, collaborators),
-  );
-  app.post("/renew", async (request) => await renew(parse(RenewRequest, request.body, "renewal"), collaborators));
+  app.post("/enrol", (request) => enrol(parse(EnrolRequest, request.body, "enrolment"), request.ip, collaborators));
+  app.post("/renew", (request) => renew(parse(RenewRequest, request.body, "renewal"), collaborators));
   await app.listen({ host: listen.host, port: listen.port });
 
   return {

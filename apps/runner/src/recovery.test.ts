@@ -71,6 +71,16 @@ test("a warm VM that lost its power is replaced", async () => {
   expect(bench.provider.vms.has(stock)).toBe(false);
 });
 
+test("a warm VM whose agent stays silent is replaced before anybody is given it", async () => {
+  bench = await openBench({ sweepMs: 100 });
+  await bench.until("the pool is warm", async () => (await bench.warm()).length === 1);
+  const [stock = ""] = await bench.warm();
+  await bench.provider.agents.get(stock)?.[Symbol.asyncDispose]();
+  await bench.until("another stands ready", async () => (await bench.warm()).some((id) => id !== stock));
+  await bench.until("the silent one is gone", () => !bench.provider.vms.has(stock));
+  expect(await bench.warm()).not.toContain(stock);
+});
+
 test("a VM of ours that nobody owns is removed at the second sighting of a complete list, never before", async () => {
   bench = await openBench({ pool: { warm: 0 }, sweepMs: 100 });
   bench.provider.isComplete = false;

@@ -3,7 +3,7 @@
 import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider, ProviderVm } from "@gitspaces/providers";
-import type { Owner } from "@gitspaces/vm-pool";
+import { isWarm, type Owner, type WarmVm } from "@gitspaces/vm-pool";
 import type { AgentClient } from "./agent-client.ts";
 import type { ClaimStore } from "./claim-store.ts";
 import { fingerprintIn } from "./key-label.ts";
@@ -42,6 +42,7 @@ export function sweeper({
   log,
 }: Collaborators) {
   const strays = new Map<InstanceId, number>();
+  const silent = new Map<InstanceId, number>();
 
   async function adoptOwned(vm: ProviderVm, owner: Owner): Promise<boolean> {
     const { id, address, port, version, createdAt } = vm;
@@ -140,6 +141,21 @@ export function sweeper({
     await removal.remove({ id: vm.id, pool: vm.pool, gitspaceId: vm.owner?.gitspaceId ?? null }, signal);
   }
 
+  /** A warm VM whose agent stays silent would cost the next person a failed attempt: the pool replaces it. */
+  async function probe(vm: WarmVm, signal: AbortSignal): Promise<void> {
+    const isThere = await agents.status(vm.id, vm, signal).then(
+      ({ ide }) => ide === "ready",
+      () => false,
+    );
+    if (isThere) return void silent.delete(vm.id);
+    const misses = (silent.get(vm.id) ?? 0) + 1;
+    silent.set(vm.id, misses);
+    if (misses < SIGHTINGS) return;
+    silent.delete(vm.id);
+    log.warn({ instanceId: vm.id, pool: vm.pool }, "the agent of a warm VM does not answer");
+    await store.agent(vm.id, vm.pool, "failed", "its agent does not answer");
+  }
+
   async function recorded(
     record: VmRecord,
     present: ProviderVm | undefined,
@@ -154,6 +170,7 @@ export function sweeper({
       return;
     }
     if (present?.power === "stopped") return await dead(record, "it lost its power", signal);
+    if (present !== undefined && isWarm(vm)) return await probe(vm, signal);
     if (present !== undefined || !isComplete) return;
     // The list is a little old by now; a record is dropped only on the provider's present word.
     if ((await provider.get(vm.id, { key: `get/${vm.id}`, signal })) === undefined)
@@ -178,7 +195,7 @@ export function sweeper({
         record === undefined ? unrecorded(vm, complete, signal) : recorded(record, vm, complete, signal),
       );
     }
-    for (const id of strays.keys()) if (!ours.has(id)) strays.delete(id);
+    for (const seen of [strays, silent]) for (const id of seen.keys()) if (!ours.has(id)) seen.delete(id);
   };
 
   /** One VM in trouble does not keep the others from being looked at. */
