@@ -23,22 +23,24 @@ type Watching = {
 export async function watchJobs(reader: Redis, watching: Watching): Promise<void> {
   const { signal, log } = watching;
   reader.on("error", (error: Error) => log.debug({ reason: error.message }, "redis, runner queue events"));
-  // A read that waits for a lost connection is never settled by leaving, hence the race.
-  const left = Promise.withResolvers<never>();
-  left.promise.catch(() => undefined);
+  // A read that waits for a lost connection is not settled by leaving, hence nobody waits for it then.
+  const left = Promise.withResolvers<void>();
   const leave = () => {
     reader.disconnect();
-    left.reject(signal.reason as Error);
+    left.resolve();
   };
   signal.addEventListener("abort", leave, { once: true });
+  await Promise.race([readForever(reader, watching), left.promise]);
+}
+
+async function readForever(reader: Redis, watching: Watching): Promise<void> {
+  const { signal, log } = watching;
   const pause = backoff({ firstMs: 100, maxMs: 2_000, signal });
   while (!signal.aborted) {
     try {
-      const [newest] = await Promise.race([reader.xrevrange(STREAM, "+", "-", "COUNT", 1), left.promise]);
+      const [newest] = await reader.xrevrange(STREAM, "+", "-", "COUNT", 1);
       watching.onStart();
-      for (let last = newest?.[0] ?? "0-0"; ; pause.reset()) {
-        last = await Promise.race([readOn(reader, last, watching), left.promise]);
-      }
+      for (let last = newest?.[0] ?? "0-0"; ; pause.reset()) last = await readOn(reader, last, watching);
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, "reading job events failed");
