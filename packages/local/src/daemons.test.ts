@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readSecret } from "@gitspaces/daemon";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { daemonPrograms, type Layout } from "./daemons.ts";
+import { portsFrom } from "./ports.ts";
+import { makeSecrets } from "./secrets.ts";
+
+let folder: string;
+let layout: Layout;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "daemons-"));
+  const isolation = { kind: "namespace", hostAddress: "10.201.0.1", network: "10.201.0.0/16" } as const;
+  const secrets = await makeSecrets(folder);
+  layout = {
+    dataFolder: folder,
+    installation: "local-k3v9x2",
+    ports: portsFrom(8400),
+    secrets,
+    isolation,
+    vmHostPorts: [8404, 8406],
+  };
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("no secret is in a daemon's environment or arguments, only paths of files", () => {
+  const { secrets } = layout;
+  const all = [secrets.adminToken, secrets.delegateToken, secrets.secretsKey, ...Object.values(secrets.redisPassword)];
+  const values = all.map(readSecret);
+  for (const program of Object.values(daemonPrograms(layout))) {
+    const told = JSON.stringify([program.args, program.env]);
+    expect(values.filter((value) => told.includes(value))).toEqual([]);
+  }
+});
+
+test("each daemon has an admin port of its own, and all listen on loopback or the VM network", () => {
+  const programs = Object.values(daemonPrograms(layout));
+  expect(new Set(programs.map(({ adminPort }) => adminPort)).size).toBe(programs.length);
+  const listens = programs.flatMap(({ env }) => Object.entries(env).filter(([name]) => name.endsWith("LISTEN")));
+  expect(listens.length).toBeGreaterThanOrEqual(7);
+  for (const [, address] of listens) expect(address).toMatch(/^(?:127\.0\.0\.1|10\.201\.0\.1):84\d\d$/);
+});
+
+test("without isolation the runner is told so, enrolment stays on loopback and one user is served", () => {
+  const programs = daemonPrograms({ ...layout, isolation: { kind: "none", hostAddress: "127.0.0.1" } });
+  expect(programs.runner.env).toMatchObject({
+    GITSPACES_ISOLATION: "none",
+    GITSPACES_ENROL_LISTEN: "127.0.0.1:8404",
+    GITSPACES_ENROL_URL: "https://127.0.0.1:8404",
+  });
+  expect(programs.runner.env).not.toHaveProperty("GITSPACES_VM_NETWORK");
+  expect(programs["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("true");
+  expect(daemonPrograms(layout)["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("false");
+});
