@@ -63,10 +63,13 @@ install_debian() {
 $(tail -n 8 "$log")"
   fi
   release_services
-  # Debian's own Redis is of no use here and would hold port 6379.
-  if [[ " ${missing[*]} " == *" redis-server "* && -d /run/systemd/system ]]; then
-    systemctl disable --now redis-server >>"$log" 2>&1 || true
-  fi
+  if [[ " ${missing[*]} " == *" redis-server "* ]]; then retire_redis >>"$log" 2>&1; fi
+}
+
+# Debian's own Redis is of no use here and would take port 6379, now or at the next boot.
+retire_redis() {
+  if [[ -d /run/systemd/system ]]; then systemctl disable --now redis-server || true; fi
+  if command -v update-rc.d; then update-rc.d redis-server disable || true; fi
 }
 
 # Debian starts a service as it installs it, unless policy-rc.d says no.
