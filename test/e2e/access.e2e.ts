@@ -76,7 +76,7 @@ beforeAll(async () => {
   const host = (id: string) => `${id}.gitspaces.localhost:${gatewayPort}`;
   const jar = newJar();
   const { status, hops } = await curl(await api.signInLink(a.identifier), jar);
-  expect(status).toBe("200");
+  if (status !== "200") throw new Error(`signing in with curl ended with ${status}`);
   const code = new URL(hops.find((hop) => hop.includes("code=")) ?? "", "http://x").search;
   mine = {
     id: a.identifier,

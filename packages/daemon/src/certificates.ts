@@ -67,6 +67,7 @@ function writeWhole(file: string, text: string): void {
   renameSync(`${file}.new`, file);
 }
 
+/** What was enrolled before, if it is this process's: also past its end, since an expired certificate can still be renewed. */
 function stored(enrolment: Enrolment, key: string): TlsIdentity | undefined {
   try {
     const answer = EnrolAnswerSchema.parse(JSON.parse(readFileSync(enrolment.certificateFile, "utf8")));
@@ -76,28 +77,32 @@ function stored(enrolment: Enrolment, key: string): TlsIdentity | undefined {
       named?.role === enrolment.role &&
       named.name === enrolment.name &&
       keyFingerprint(answer.certificate) === keyFingerprint(key);
-    return ours && Date.parse(certificate.validTo) > Date.now() + 60_000 ? { key, ...answer } : undefined;
+    return ours ? { key, ...answer } : undefined;
   } catch {
     return undefined;
   }
 }
 
+function expired(identity: TlsIdentity): boolean {
+  return Date.parse(new X509Certificate(identity.certificate).validTo) < Date.now() + 60_000;
+}
+
 /**
- * This process's identity: the stored certificate while it is valid, else a new one for the token.
+ * This process's identity: the stored certificate while it is valid, renewed when it is not, else a new one for the token.
  * @throws {FailureError} the enrolment listener's failure, such as `denied` for a token that was used.
  */
 export async function enrol(enrolment: Enrolment): Promise<TlsIdentity> {
   const key = loadOrMakeKey(enrolment.keyFile);
   const present = stored(enrolment, key);
-  if (present !== undefined) return present;
+  if (present !== undefined && !expired(present)) return present;
+  if (present !== undefined) {
+    const renewed = await renew(enrolment, present).catch(() => undefined);
+    if (renewed !== undefined) return renewed;
+  }
   const csr = await makeCsr(key, enrolment.name);
-  const answer = await postEnrolment(
-    new URL("/enrol", enrolment.enrolUrl),
-    enrolment.caFingerprint,
-    { token: enrolment.token, csr },
-    enrolment.signal,
-  );
-  return keep(enrolment, key, answer);
+  const url = new URL("/enrol", enrolment.enrolUrl);
+  const body = { token: enrolment.token, csr };
+  return keep(enrolment, key, await postEnrolment(url, enrolment.caFingerprint, body, enrolment.signal));
 }
 
 function keep(enrolment: Enrolment, key: string, answer: EnrolAnswer): TlsIdentity {
