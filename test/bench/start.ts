@@ -51,18 +51,21 @@ function figuresOf(warm: Start[], other: Start[], cold: Start[]): Record<string,
   };
 }
 
-/** Two repositories that differ in size and shape. */
+/** Two repositories of about the same weight and different shape: what git itself takes for a bigger one is not ours to measure. */
 function makeRepositories(git: GitServer): { first: string; second: string } {
-  const files = (count: number, bytes: number) =>
+  const files = (count: number, bytes: number, folder: (index: number) => string) =>
     Object.fromEntries(
       Array.from({ length: count }, (_, index) => [
-        `folder-${index % 7}/file-${index}.txt`,
+        `${folder(index)}/file-${index}.txt`,
         `${index}\n`.repeat(bytes / 4),
       ]),
     );
   return {
-    first: commitFiles(git.root, "first", { "README.md": "# First\n", ...files(20, 1_000) }),
-    second: commitFiles(git.root, "second", { "README.md": "# Second\n", ...files(150, 4_000) }),
+    first: commitFiles(git.root, "first", { "README.md": "# First\n", ...files(40, 2_000, () => "flat") }),
+    second: commitFiles(git.root, "second", {
+      "README.md": "# Second\n",
+      ...files(50, 1_600, (index) => `a/b/${index % 9}`),
+    }),
   };
 }
 
