@@ -46,15 +46,22 @@ function daemon(
   return {
     name,
     command: process.execPath,
-    args: ["--disable-warning=ExperimentalWarning", join(root, main)],
+    args: ["--disable-warning=ExperimentalWarning", ...memoryFlags(name), join(root, main)],
     adminPort,
     env: {
+      // glibc would keep an arena per core for the few threads of Node's pool.
+      MALLOC_ARENA_MAX: "2",
       GITSPACES_DATA_FOLDER: layout.dataFolder,
       GITSPACES_INSTALLATION: layout.installation,
       GITSPACES_ADMIN_LISTEN: loopback(adminPort),
       ...settings,
     },
   };
+}
+
+/** Delegate and runner mostly wait: a small nursery (measured: 15 to 28 MB less) costs them nothing. The others carry traffic. */
+function memoryFlags(name: DaemonName): string[] {
+  return name === "delegate" || name === "runner" ? ["--max-semi-space-size=2"] : [];
 }
 
 function controlPlane(layout: Layout): DaemonProgram {
