@@ -34,9 +34,9 @@ export type System = {
   portBase: number;
 };
 
-/** A port base that nothing of ours is likely to hold; a collision makes `bin/up` refuse, which is seen at once. */
+/** A port base below those that Linux gives to outgoing connections; a collision makes `bin/up` refuse, which is seen at once. */
 export function somePortBase(): number {
-  return 20_000 + Math.floor(Math.random() * 1_000) * 20;
+  return 20_000 + Math.floor(Math.random() * 600) * 20;
 }
 
 /** The last line that `bin/up --json` prints. */
