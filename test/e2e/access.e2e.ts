@@ -38,7 +38,17 @@ function ask(host: string, path: string, headers: Record<string, string> = {}): 
 /** curl's way through sign-in: every redirect's address, then the last answer's status. */
 async function curl(link: string, jar: string): Promise<{ status: string; hops: string[] }> {
   const headers = `${jar}.headers`;
-  const args = ["--silent", "--show-error", "--location", "--cookie", jar, "--cookie-jar", jar, "--output", "/dev/null"];
+  const args = [
+    "--silent",
+    "--show-error",
+    "--location",
+    "--cookie",
+    jar,
+    "--cookie-jar",
+    jar,
+    "--output",
+    "/dev/null",
+  ];
   const { stdout } = await run("curl", [...args, "--dump-header", headers, "--write-out", "%{http_code}", link]);
   const hops = [...readFileSync(headers, "utf8").matchAll(/^location: (.*)\r$/gim)].map((match) => match[1] ?? "");
   return { status: stdout, hops };
