@@ -94,11 +94,21 @@ function expired(identity: TlsIdentity): boolean {
 export async function enrol(enrolment: Enrolment): Promise<TlsIdentity> {
   const key = loadOrMakeKey(enrolment.keyFile);
   const present = stored(enrolment, key);
-  if (present !== undefined && !expired(present)) return present;
-  if (present !== undefined) {
-    const renewed = await renew(enrolment, present).catch(() => undefined);
-    if (renewed !== undefined) return renewed;
+  if (present === undefined) return await join(enrolment, key);
+  return expired(present) ? await renewOrJoin(enrolment, present) : present;
+}
+
+/** Renews, also past the end. Who may not any more, such as a delegate that was away for long, joins by its token if it has one. */
+async function renewOrJoin(enrolment: Enrolment, present: TlsIdentity): Promise<TlsIdentity> {
+  try {
+    return await renew(enrolment, present);
+  } catch (error) {
+    if (enrolment.token === "" || !expired(present) || enrolment.signal.aborted) throw error;
+    return await join(enrolment, present.key);
   }
+}
+
+async function join(enrolment: Enrolment, key: string): Promise<TlsIdentity> {
   const csr = await makeCsr(key, enrolment.name);
   const url = new URL("/enrol", enrolment.enrolUrl);
   const body = { token: enrolment.token, csr };
@@ -127,31 +137,39 @@ export function renewalTime(certificatePem: string): number {
 }
 
 type Keeping = Omit<Enrolment, "token"> & {
+  /** For a process whose token is good for more than one use. */
+  token?: string;
   identity: TlsIdentity;
   onRenewed: (identity: TlsIdentity) => void;
   log: Logger;
 };
 const RETRY_MS = 60_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const LONGEST_NAP_MS = 60_000;
+
+/** How long to sleep before looking at the clock again: a VM that was suspended wakes with timers that know nothing of it. */
+export function napMs(dueAt: number, now: number): number {
+  return Math.min(Math.max(0, dueAt - now), LONGEST_NAP_MS);
+}
 
 /** Renews the certificate for as long as the process lives; hands each new one to `onRenewed`. */
-export function keepCertificate({ identity, onRenewed, log, ...enrolment }: Keeping): AsyncDisposable {
+export function keepCertificate({ identity, onRenewed, log, token = "", ...enrolment }: Keeping): AsyncDisposable {
   const stop = new AbortController();
   const signal = AbortSignal.any([enrolment.signal, stop.signal]);
-  const whole = { ...enrolment, token: "", signal };
+  const whole = { ...enrolment, token, signal };
   const loop = (async () => {
-    for (let present = identity; ; ) {
-      const dueMs = Math.max(0, renewalTime(present.certificate) - Date.now());
-      await sleep(Math.min(dueMs, LONGEST_TIMER_MS), undefined, { signal, ref: false });
-      if (dueMs > LONGEST_TIMER_MS) continue;
+    for (let present = identity, dueAt = renewalTime(identity.certificate); ; ) {
+      await sleep(napMs(dueAt, Date.now()), undefined, { signal, ref: false });
+      if (Date.now() < dueAt) continue;
       try {
-        present = await renew(whole, present);
+        present = await renewOrJoin(whole, present);
+        // Also a new one may be due at once, if clocks differ much: the listener is not asked in a circle.
+        dueAt = Math.max(renewalTime(present.certificate), Date.now() + RETRY_MS);
         onRenewed(present);
         log.info({ until: new X509Certificate(present.certificate).validTo }, "certificate renewed");
       } catch (err) {
         signal.throwIfAborted();
         log.warn({ err }, "certificate could not be renewed, trying again");
-        await sleep(RETRY_MS, undefined, { signal, ref: false });
+        dueAt = Date.now() + RETRY_MS;
       }
     }
   })().catch((error: unknown) => {

@@ -24,6 +24,7 @@ function pinned(socket: TLSSocket, caFingerprint: string): boolean {
 }
 
 async function open(url: URL, caFingerprint: string, signal: AbortSignal): Promise<TLSSocket> {
+  signal.throwIfAborted();
   const socket = connect({
     host: url.hostname,
     port: Number(url.port || 443),

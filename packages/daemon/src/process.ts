@@ -17,6 +17,11 @@ export async function runDaemon(
   const stop = new AbortController();
   listenForSignals(stop, log);
   process.on("unhandledRejection", (err) => log.error({ err }, "a promise was rejected and nobody listened"));
+  // Told by the log and not by Node, which would show every property of the error.
+  process.on("uncaughtException", (err) => {
+    log.fatal({ err }, "an error that nobody caught");
+    process.exit(1);
+  });
 
   let running: AsyncDisposable;
   try {
