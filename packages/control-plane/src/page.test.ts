@@ -1,9 +1,13 @@
 // The page as a person meets it: a real Chromium, a real control plane, a delegate that answers by hand.
 import { type AddressInfo, createServer } from "node:net";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { testControlPlane, type TestControlPlane } from "./testing/control-plane.ts";
 import { connect, type TestDelegate } from "./testing/delegate.ts";
+
+// A browser beside eleven busy processes takes ten times as long; the time says nothing about the page.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const PATIENCE_MS = 45_000;
 
 let plane: TestControlPlane;
 let delegate: TestDelegate;
@@ -20,7 +24,7 @@ beforeAll(async () => {
   const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
   browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args });
   page = await browser.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
     if (/Content Security Policy/.test(message.text())) complaints.push(message.text());
@@ -92,6 +96,32 @@ test("a failed start is shown as failed, with its reason and another try", async
   await delegate.does("vm.stop", "vm.provision", "gitspace.start");
   await see("running");
   expect(await page.getByText("This Gitspace failed").count()).toBe(0);
+});
+
+test("an answer that comes late does not take back what the stream has told", async () => {
+  const late = Promise.withResolvers<void>();
+  let reads = 0;
+  // The second reading belongs to the opened stream; its answer is from before the failure and arrives after it.
+  const isHeld = Promise.withResolvers<void>();
+  await page.route(/\/api\/v1\/gitspaces\/overtaken-\w+$/, async (route) => {
+    reads += 1;
+    if (reads !== 2) return await route.continue();
+    const response = await route.fetch();
+    isHeld.resolve();
+    await late.promise;
+    await route.fulfill({ response });
+  });
+  await create(repository, "overtaken");
+  await isHeld.promise;
+  await delegate.fail(await delegate.take(), "no_capacity", "never");
+  await see("This Gitspace failed");
+  const answered = page.waitForResponse(/\/overtaken-\w+\/events\?/);
+  late.resolve();
+  await answered;
+  await see("This Gitspace failed");
+  expect(await page.locator("h1 + .state").textContent()).toBe("failed");
+  await page.unroute(/overtaken/);
+  await delegate.does("vm.stop");
 });
 
 test("what a Gitspace writes is text, never markup", async () => {

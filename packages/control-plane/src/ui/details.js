@@ -17,6 +17,7 @@ export async function showDetails(view, id) {
   const timeline = timelineView(id);
   const log = logView(id);
   let gitspace;
+  let told = 0;
 
   function draw(next) {
     if (signal.aborted || (gitspace !== undefined && next.generation < gitspace.generation)) return;
@@ -42,7 +43,10 @@ export async function showDetails(view, id) {
   }
   async function read() {
     try {
-      draw(await api.gitspace(id));
+      const before = told;
+      const read = await api.gitspace(id);
+      // The stream is never behind an answer: what it told meanwhile stands.
+      if (told === before) draw(read);
       await timeline.read();
       away.textContent = "";
     } catch (error) {
@@ -71,7 +75,10 @@ export async function showDetails(view, id) {
     onOpen: read,
     onBroken,
     handlers: {
-      state: draw,
+      state: (next) => {
+        told += 1;
+        draw(next);
+      },
       timeline: (event) => timeline.add([event]),
       deleted: () => void view.go("/", { replace: true }),
     },

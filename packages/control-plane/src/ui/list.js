@@ -8,6 +8,8 @@ import { lastUsed, stateBadge } from "./state.js";
 export async function showList({ content, signal, go, signedOut }) {
   document.title = "Gitspaces";
   const known = new Map();
+  // What the stream told while the list was being read; it stands over what was read.
+  let meanwhile = new Map();
   const rows = element("ul", { class: "list", "aria-label": "Gitspaces" });
   const away = element("p", { class: "hint", role: "status" });
 
@@ -15,12 +17,21 @@ export async function showList({ content, signal, go, signedOut }) {
     const gitspaces = [...known.values()].toSorted((a, b) => lastUsed(b) - lastUsed(a));
     rows.replaceChildren(...(gitspaces.length === 0 ? [empty()] : gitspaces.map(row)));
   }
+  function apply(id, gitspace) {
+    meanwhile.set(id, gitspace);
+    if (gitspace === undefined) known.delete(id);
+    else known.set(id, gitspace);
+  }
   async function read() {
+    const told = new Map();
+    meanwhile = told;
     try {
       const gitspaces = await api.gitspaces();
-      if (signal.aborted) return;
+      // Another reading has begun, or this view is over.
+      if (signal.aborted || meanwhile !== told) return;
       known.clear();
       for (const each of gitspaces) known.set(each.identifier, each);
+      for (const [id, gitspace] of told) apply(id, gitspace);
       away.textContent = "";
       draw();
     } catch (error) {
@@ -38,11 +49,11 @@ export async function showList({ content, signal, go, signedOut }) {
     onBroken: () => (away.textContent = "The connection is lost; trying again…"),
     handlers: {
       state: (gitspace) => {
-        known.set(gitspace.identifier, gitspace);
+        apply(gitspace.identifier, gitspace);
         draw();
       },
       deleted: ({ identifier }) => {
-        known.delete(identifier);
+        apply(identifier, undefined);
         draw();
       },
     },
