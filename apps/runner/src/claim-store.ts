@@ -86,10 +86,10 @@ export function claimStore(redis: Redis) {
         1
       );
     },
-    /** Removes the route up to this generation and tells the gateways. */
-    async removeRoute(gitspaceId: string, generation: number): Promise<void> {
+    /** Removes the route up to this generation and tells the gateways; with an instance, only if the route leads to it. */
+    async removeRoute(gitspaceId: string, generation: number, instanceId = ""): Promise<void> {
       const change: RouteChange = { change: "removed", gitspaceId, generation };
-      await removeRoute([routeKey(gitspaceId)], [generation, JSON.stringify(change)]);
+      await removeRoute([routeKey(gitspaceId)], [generation, JSON.stringify(change), instanceId]);
     },
     async route(gitspaceId: string): Promise<Route | undefined> {
       const text = await redis.get(routeKey(gitspaceId));

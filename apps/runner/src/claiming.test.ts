@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { fail } from "@gitspaces/contracts";
+import { createLog } from "@gitspaces/daemon";
 import { afterEach, expect, test } from "vitest";
 import { claimStore } from "./claim-store.ts";
 import { openBench, provisionTask, type RunnerBench, stopTask } from "./testing/runner-bench.ts";
@@ -23,7 +24,7 @@ async function open(wanted: Parameters<typeof openBench>[0] = {}): Promise<Runne
 test("200 claims at once on 50 warm VMs under a max of 60: 50 warm, 10 new, the rest no capacity, no VM twice", async () => {
   await using server = await startRedis();
   const redis = server.connect();
-  const [store, claims] = [vmStore(redis), claimStore(redis)];
+  const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 50, max: 60, image: "default", isDefault: true } as const;
   for (let index = 0; index < 50; index++) {
     const id = `default-${index}`;
@@ -48,7 +49,7 @@ test("200 claims at once on 50 warm VMs under a max of 60: 50 warm, 10 new, the 
 test("the oldest warm VM is handed out first", async () => {
   await using server = await startRedis();
   const redis = server.connect();
-  const [store, claims] = [vmStore(redis), claimStore(redis)];
+  const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 2, max: 9, image: "default", isDefault: true } as const;
   for (const [id, createdAt] of [
     ["default-young", 20],
@@ -68,7 +69,7 @@ test("the oldest warm VM is handed out first", async () => {
 test("a VM that was taken out of the stock cannot be claimed, one that was claimed cannot be taken out", async () => {
   await using server = await startRedis();
   const redis = server.connect();
-  const [store, claims] = [vmStore(redis), claimStore(redis)];
+  const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 2, max: 2, image: "default", isDefault: true } as const;
   for (const id of ["default-a", "default-b"]) {
     await store.addStock(id, pool, 1);

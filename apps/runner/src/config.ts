@@ -31,6 +31,6 @@ export const RunnerConfig = z.strictObject({
   /** How long a VM may take until its agent is ready, milliseconds. */
   vmStartMs: z.int().min(1_000).default(seconds(60)),
   /** How often records and provider are compared, milliseconds. */
-  sweepMs: z.int().min(100).default(seconds(30)),
+  sweepMs: z.int().min(100).default(seconds(15)),
 });
 export type RunnerConfig = z.infer<typeof RunnerConfig>;

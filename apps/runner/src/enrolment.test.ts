@@ -28,7 +28,7 @@ async function openListener() {
   const log = createLog("runner", "silent");
   const ca = await openCa(join(folder, "ca"), "local-test", clock.now());
   const own = opened.use(await openOwnIdentity({ ca, installation: "local-test", clock, log }));
-  const store = vmStore(redis);
+  const store = vmStore(redis, log);
   const tokens = enrolmentTokens(redis);
   const keysFile = join(folder, "keys.json");
   const keys = (kid: string) =>

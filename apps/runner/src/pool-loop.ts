@@ -36,6 +36,7 @@ const LOOK_EVERY_MS = 5_000;
 const MAKING_AT_ONCE = 4;
 /** A maker that still lives gives up by itself first. */
 const COME_UP_GRACE_MS = 5_000;
+const REMOVE_DEADLINE_MS = 60_000;
 
 /** Starts keeping the pool. Disposed, it stops planning and what it was making is left for the next planner. */
 export function startPoolLoop({
@@ -53,6 +54,8 @@ export function startPoolLoop({
   const stop = new AbortController();
   const { signal } = stop;
   const works = new Map<InstanceId, Promise<void>>();
+  /** VMs that are about to be recorded; from then on their records say what they are. */
+  const beginning = new Set<InstanceId>();
   const trips = breaker(clock);
   const target = {
     warm: pool.warm,
@@ -82,7 +85,8 @@ export function startPoolLoop({
   }
 
   async function create(id: InstanceId): Promise<void> {
-    if (!(await store.addStock(id, pool, clock.now()))) return;
+    beginning.add(id);
+    if (!(await store.addStock(id, pool, clock.now()).finally(() => beginning.delete(id)))) return;
     try {
       await making.make(id, pool, null, "ready", signal);
       if (await store.agent(id, pool.name, "ready")) trips.succeeded();
@@ -99,11 +103,14 @@ export function startPoolLoop({
 
   async function remove(id: InstanceId): Promise<void> {
     if (!(await store.takeStock(id, pool.name))) return;
-    await removal.remove({ id, pool: pool.name, gitspaceId: null }, signal);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(REMOVE_DEADLINE_MS)]);
+    await removal.remove({ id, pool: pool.name, gitspaceId: null }, within);
   }
 
   function act(action: PoolAction): void {
     if (action.do === "remove") {
+      // One that is still being made, or already on its way out, is looked at again when that work has ended.
+      if (works.has(action.id)) return;
       log.info({ instanceId: action.id, pool: pool.name, reason: action.reason }, "removing a VM of the stock");
       inBackground(action.id, () => remove(action.id));
     } else if (trips.pauseMs() === 0) {
@@ -116,16 +123,17 @@ export function startPoolLoop({
 
   async function turn(): Promise<void> {
     if ((await store.lease(pool.name, holder)) === undefined) return;
+    const begun = [...beginning];
     const vms = (await store.list(pool.name)).map(({ vm }) => vm);
     metrics.pool(pool.name, vms);
     metrics.paused(pool.name, trips.trouble() !== undefined);
-    for (const action of planPool([...vms, ...begunHere(vms)], target, clock.now())) act(action);
+    for (const action of planPool([...vms, ...notYetIn(vms, begun)], target, clock.now())) act(action);
   }
 
-  /** VMs whose making has begun here and whose record was not there yet when the list was read. */
-  function begunHere(vms: readonly { id: InstanceId }[]) {
+  /** VMs whose record was not there yet when the list was read. */
+  function notYetIn(vms: readonly { id: InstanceId }[], begun: readonly InstanceId[]) {
     const known = new Set(vms.map(({ id }) => id));
-    return [...works.keys()]
+    return begun
       .filter((id) => !known.has(id))
       .map((id) => ({ id, pool: pool.name, createdAt: clock.now(), owner: null, power: "making" as const }));
   }

@@ -67,7 +67,7 @@ export async function startRunner({
     await openOwnIdentity({ ca, installation, clock, log, onRenewed: (next) => enrolment.useIdentity(next) }),
   );
   const [store, claims, tokens, agents, metrics] = [
-    vmStore(redis),
+    vmStore(redis, log),
     claimStore(redis),
     enrolmentTokens(redis),
     agentClient(own),
@@ -106,7 +106,19 @@ export async function startRunner({
   );
 
   const holder = randomUUID();
-  const sweep = sweeper({ pools, provider, store, claims, agents, removal, installation, vmStartMs, clock, log });
+  const sweep = sweeper({
+    pools,
+    provider,
+    store,
+    claims,
+    agents,
+    removal,
+    installation,
+    holder,
+    vmStartMs,
+    clock,
+    log,
+  });
   await retryUntil(() => sweep(signal), { signal, deadlineMs: FIRST_SWEEP_DEADLINE_MS, log, what: "The list of VMs" });
 
   const loops = new Map<string, PoolLoop>();
@@ -123,7 +135,15 @@ export async function startRunner({
   opened.use(startSweepLoop({ sweep, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }));
 
   const claimed = claiming({ pools, provider, store, claims, agents, making, removal, disks, vmStartMs, clock, log });
-  const tasks = vmTasks({ claims, store, claiming: claimed, removal, disks, alone: gitspaceLock(claims, log) });
+  const tasks = vmTasks({
+    claims,
+    store,
+    provider,
+    claiming: claimed,
+    removal,
+    disks,
+    alone: gitspaceLock(claims, log),
+  });
   const worker = opened.use(startTaskWorker({ redis, tasks, metrics, clock, log }));
 
   const close = opened.move();

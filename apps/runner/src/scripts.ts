@@ -159,9 +159,28 @@ export const scripts = {
     redis.call('PUBLISH', '${POOLS_CHANNEL}', ARGV[2])
     return 1`,
 
+  /** vm, warm | id, and every field and value that was read → 1 when the record was still so and is no more. Its slot stays taken. */
+  gsDiscard: `
+    if redis.call('HLEN', KEYS[1]) ~= (#ARGV - 1) / 2 then return 0 end
+    for i = 2, #ARGV, 2 do
+      if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then return 0 end
+    end
+    redis.call('DEL', KEYS[1])
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    return 1`,
+
+  /** vm, warm, slots | id, pool → 1 when the slot of a VM without a record is free now. */
+  gsFreeSlot: `
+    if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    redis.call('HDEL', KEYS[3], ARGV[1])
+    redis.call('PUBLISH', '${POOLS_CHANNEL}', ARGV[2])
+    return 1`,
+
   /**
-   * vm, slots, claim, warm | id, pool, createdAt, address, port, version, key, owner, generation, task, ready
+   * vm, slots, claim, warm | id, pool, createdAt, address, port, version, key, owner, generation, task, ready, seen
    * → 1 when the record was rebuilt from what provider and agent say. What is on record is never overwritten.
+   * The generation is that of the claim; `seen` is the highest one known of the Gitspace.
    */
   gsAdopt: `
     if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -171,7 +190,7 @@ export const scripts = {
       if c[1] and c[1] ~= ARGV[1] then return 0 end
       if c[2] or tonumber(c[3] or '0') >= tonumber(ARGV[9]) then return 0 end
       redis.call('HSET', KEYS[3], 'vm', ARGV[1], 'task', ARGV[10], 'attempt', 1)
-      if tonumber(c[4] or '0') < tonumber(ARGV[9]) then redis.call('HSET', KEYS[3], 'generation', ARGV[9]) end
+      if tonumber(c[4] or '0') < tonumber(ARGV[12]) then redis.call('HSET', KEYS[3], 'generation', ARGV[12]) end
     end
     redis.call('HSET', KEYS[2], ARGV[1], owner)
     redis.call('HSET', KEYS[1], 'id', ARGV[1], 'pool', ARGV[2], 'power', 'running', 'agent', ARGV[11], 'createdAt', ARGV[3],
@@ -191,10 +210,12 @@ export const scripts = {
     redis.call('PUBLISH', 'gs:routes', ARGV[4])
     return 1`,
 
-  /** route | generation, change JSON → 1. A route of a later generation stays. */
+  /** route | generation, change JSON, vm or '' → 1. A route of a later generation, or to another VM than the named one, stays. */
   gsRemoveRoute: `
     local present = redis.call('GET', KEYS[1])
-    if present and cjson.decode(present).generation > tonumber(ARGV[1]) then return 0 end
+    local route = present and cjson.decode(present)
+    if route and route.generation > tonumber(ARGV[1]) then return 0 end
+    if ARGV[3] ~= '' and (not route or route.instanceId ~= ARGV[3]) then return 0 end
     redis.call('DEL', KEYS[1])
     redis.call('PUBLISH', 'gs:routes', ARGV[2])
     return 1`,

@@ -7,6 +7,7 @@ import { isWarm, type Owner, type WarmVm } from "@gitspaces/vm-pool";
 import type { AgentClient } from "./agent-client.ts";
 import type { ClaimStore } from "./claim-store.ts";
 import { fingerprintIn } from "./key-label.ts";
+import { lostRecords } from "./lost-records.ts";
 import type { VmRecord } from "./vm-record.ts";
 import type { VmRemoval } from "./vm-removal.ts";
 import type { VmStore } from "./vm-store.ts";
@@ -19,6 +20,8 @@ type Collaborators = {
   agents: AgentClient;
   removal: VmRemoval;
   installation: string;
+  /** This runner, as a holder of leases. */
+  holder: string;
   vmStartMs: number;
   clock: Clock;
   log: Logger;
@@ -27,6 +30,9 @@ type Collaborators = {
 const SIGHTINGS = 2;
 /** A making that nobody finished or repeated for this many starts is given up. */
 const STARTS_UNTIL_LOST = 10;
+const LIST_DEADLINE_MS = 60_000;
+/** One VM that hangs at the provider does not keep the others waiting for longer. */
+const VM_DEADLINE_MS = 30_000;
 
 /** One sweep per call; what was seen before is remembered between them. */
 export function sweeper({
@@ -37,17 +43,20 @@ export function sweeper({
   agents,
   removal,
   installation,
+  holder,
   vmStartMs,
   clock,
   log,
 }: Collaborators) {
   const strays = new Map<InstanceId, number>();
   const silent = new Map<InstanceId, number>();
+  const lost = lostRecords({ provider, store, log });
 
   async function adoptOwned(vm: ProviderVm, owner: Owner): Promise<boolean> {
     const { id, address, port, version, createdAt } = vm;
     const keyFingerprint = fingerprintIn(vm.labels["gs-key"]) ?? null;
     if (address === null) return false;
+    const claimant = await identityOf(vm, owner);
     const isAdopted = await store.adopt({
       id,
       pool: poolOf(vm),
@@ -56,7 +65,8 @@ export function sweeper({
       port,
       version,
       keyFingerprint,
-      owner: await identityOf(vm, owner),
+      owner: claimant,
+      seenGeneration: Math.max(owner.generation, claimant.generation),
       isReady: keyFingerprint !== null,
     });
     if (!isAdopted) return false;
@@ -113,6 +123,7 @@ export function sweeper({
       version,
       keyFingerprint,
       owner: null,
+      seenGeneration: 0,
       isReady: true,
     });
     if (isAdopted) log.info({ instanceId: id, pool: pool.name }, "a warm VM was adopted");
@@ -136,8 +147,9 @@ export function sweeper({
   async function dead({ vm }: VmRecord, reason: string, signal: AbortSignal): Promise<void> {
     log.warn({ instanceId: vm.id, gitspaceId: vm.owner?.gitspaceId, reason }, "a VM is dead and is cleared away");
     if (vm.owner === null && !(await store.takeStock(vm.id, vm.pool))) return;
+    // The Gitspace may have another VM by now, whose route is not this one's to take.
     if (vm.owner !== null)
-      await claims.removeRoute(vm.owner.gitspaceId, (await claims.get(vm.owner.gitspaceId)).generation);
+      await claims.removeRoute(vm.owner.gitspaceId, (await claims.get(vm.owner.gitspaceId)).generation, vm.id);
     await removal.remove({ id: vm.id, pool: vm.pool, gitspaceId: vm.owner?.gitspaceId ?? null }, signal);
   }
 
@@ -156,6 +168,14 @@ export function sweeper({
     await store.agent(vm.id, vm.pool, "failed", "its agent does not answer");
   }
 
+  /** Whether the pool of this VM of the stock is in no runner's pool.yml any more: then nobody plans for it. */
+  async function isOrphan({ owner, pool }: VmRecord["vm"]): Promise<boolean> {
+    if (owner !== null || pools.some(({ name }) => name === pool)) return false;
+    if ((await store.lease(pool, holder)) === undefined) return false;
+    await store.leaveLease(pool, holder);
+    return true;
+  }
+
   async function recorded(
     record: VmRecord,
     present: ProviderVm | undefined,
@@ -165,42 +185,63 @@ export function sweeper({
     const { vm } = record;
     const ageMs = clock.now() - vm.createdAt;
     if (vm.power === "deleting") return await dead(record, "its removal was cut short", signal);
+    if (await isOrphan(vm)) return await dead(record, "its pool is no longer in pool.yml", signal);
     if (vm.power === "making") {
       if (ageMs > vmStartMs * STARTS_UNTIL_LOST) await dead(record, "its making was given up", signal);
       return;
     }
-    if (present?.power === "stopped") return await dead(record, "it lost its power", signal);
-    if (present !== undefined && isWarm(vm)) return await probe(vm, signal);
-    if (present !== undefined || !isComplete) return;
-    // The list is a little old by now; a record is dropped only on the provider's present word.
-    if ((await provider.get(vm.id, { key: `get/${vm.id}`, signal })) === undefined)
-      await dead(record, "the provider no longer has it", signal);
+    const isSuspect = present === undefined ? isComplete : present.power === "stopped" || present.power === "making";
+    if (isSuspect) return await suspect(record, signal);
+    if (present !== undefined && isWarm(vm)) await probe(vm, signal);
+  }
+
+  /** The list is a little old by now; a VM is given up only on the provider's present word. */
+  async function suspect(record: VmRecord, signal: AbortSignal): Promise<void> {
+    const present = await provider.get(record.vm.id, { key: `get/${record.vm.id}`, signal });
+    if (present === undefined) return await dead(record, "the provider no longer has it", signal);
+    if (present.power === "stopped") return await dead(record, "it lost its power", signal);
+    if (present.power === "making") await dead(record, "the provider no longer knows how it was made", signal);
   }
 
   /** Looks once at everything. @throws {FailureError} when the provider does not answer at all. */
   return async function sweep(signal: AbortSignal): Promise<void> {
+    const names = pools.map(({ name }) => name);
+    const withoutRecord = await lost.discard(names);
     // Records first: a VM recorded after this moment is missing in `before`, never wrongly missing at the provider.
-    const before = (await Promise.all(pools.map(({ name }) => store.list(name)))).flat();
-    const { items, complete } = await provider.list({ key: "sweep", signal });
+    const before = (await Promise.all(names.map((name) => store.list(name)))).flat();
+    const { items, complete } = await provider.list({
+      key: "sweep",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(LIST_DEADLINE_MS)]),
+    });
     const ours = new Map(
       items.filter(({ labels }) => labels["gs-installation"] === installation).map((vm) => [vm.id, vm]),
     );
     const known = new Set(before.map(({ vm }) => vm.id));
     for (const record of before)
-      await guarded(record.vm.id, () => recorded(record, ours.get(record.vm.id), complete, signal));
+      await guarded(record.vm.id, signal, (within) => recorded(record, ours.get(record.vm.id), complete, within));
     for (const vm of ours.values()) {
       if (known.has(vm.id)) continue;
-      const record = await store.get(vm.id);
-      await guarded(vm.id, () =>
-        record === undefined ? unrecorded(vm, complete, signal) : recorded(record, vm, complete, signal),
-      );
+      await guarded(vm.id, signal, async (within) => {
+        const record = await store.get(vm.id);
+        if (record !== undefined) return await recorded(record, vm, complete, within);
+        await store.discard(vm.id, poolOf(vm));
+        await unrecorded(vm, complete, within);
+      });
     }
+    if (complete)
+      for (const each of withoutRecord)
+        if (!ours.has(each.id)) await guarded(each.id, signal, (within) => lost.freeSlot(each, within));
     for (const seen of [strays, silent]) for (const id of seen.keys()) if (!ours.has(id)) seen.delete(id);
   };
 
   /** One VM in trouble does not keep the others from being looked at. */
-  async function guarded(id: InstanceId, work: () => Promise<void>): Promise<void> {
-    await work().catch((err: unknown) => log.warn({ err, instanceId: id }, "a VM could not be reconciled"));
+  async function guarded(
+    id: InstanceId,
+    signal: AbortSignal,
+    work: (within: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(VM_DEADLINE_MS)]);
+    await work(within).catch((err: unknown) => log.warn({ err, instanceId: id }, "a VM could not be reconciled"));
   }
 }
 

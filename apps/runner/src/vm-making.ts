@@ -66,15 +66,17 @@ export function vmMaking({
       { key: `create/${id}`, signal },
     );
     if (address === null) throw fail("vm_unreachable", `The provider gave ${id} no address.`);
-    if (!(await store.running(id, { address, port, version })))
-      throw fail("conflict", `${id} was given up while it was being made.`);
+    if (!(await store.running(id, { address, port, version }))) throw givenUp(id);
   }
 
   /** Waits until the agent has enrolled and is as far as wanted. Woken by its enrolment, looks again at growing intervals. */
   async function comeUp(id: InstanceId, wanted: Wanted, signal: AbortSignal): Promise<Reach> {
     let last: unknown;
     for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(SLOWEST_LOOK_MS, pauseMs * 1.4)) {
-      const reach = (await store.get(id))?.reach ?? null;
+      const record = await store.get(id);
+      // Whoever took it away has cleared it up as well; waiting on would only keep the pool from making another.
+      if (record === undefined || record.vm.power === "deleting") throw givenUp(id);
+      const { reach } = record;
       const state =
         reach === null
           ? "absent"
@@ -138,6 +140,10 @@ export function vmMaking({
       return { reach, createMs: createdAt - begunAt, bootMs };
     },
   };
+}
+
+function givenUp(id: InstanceId): FailureError {
+  return fail("conflict", `${id} was given up while it was being made.`);
 }
 
 function neverCame(id: InstanceId, vmStartMs: number, cause: unknown, signal: AbortSignal): unknown {

@@ -35,10 +35,11 @@ export type VmRecord = {
   port: number | null;
 };
 
-/** Reads a VM's hash; nothing when there is none. @throws {ZodError} when it is not one of ours. */
-export function readVmRecord(hash: Record<string, string>): VmRecord | undefined {
+/** Reads a VM's hash: nothing when there is none, `unreadable` when fields are missing or make no sense. */
+export function readVmRecord(hash: Record<string, string>): VmRecord | "unreadable" | undefined {
   if (Object.keys(hash).length === 0) return undefined;
-  const read = VmHash.parse(hash);
+  const { success, data: read } = VmHash.safeParse(hash);
+  if (!success) return "unreadable";
   const { id, pool, createdAt, address, port, key, version } = read;
   const reach =
     address === undefined || port === undefined || key === undefined ? null : { address, port, keyFingerprint: key };

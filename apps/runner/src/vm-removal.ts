@@ -6,7 +6,8 @@ import { superseded } from "./claim-store.ts";
 import type { VmStore } from "./vm-store.ts";
 
 type Collaborators = { provider: Provider; store: VmStore; log: Logger };
-type Removed = { id: InstanceId; pool: string; gitspaceId: string | null };
+/** Without a pool, the one that the provider's label names. */
+type Removed = { id: InstanceId; pool: string | undefined; gitspaceId: string | null };
 
 export type VmRemoval = ReturnType<typeof vmRemoval>;
 
@@ -23,11 +24,12 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
   }
 
   /** Removes a VM and frees its slot and claim; its home disks are detached and stay. */
-  async function remove({ id, pool, gitspaceId }: Removed, signal: AbortSignal): Promise<void> {
+  async function remove({ id, gitspaceId, ...removed }: Removed, signal: AbortSignal): Promise<void> {
     await store.deleting(id);
     const vm = await provider.get(id, { key: `get/${id}`, signal });
     for (const disk of vm?.disks ?? []) await provider.detachDisk(disk, id, { key: `detach/${id}/${disk}`, signal });
     await provider.remove(id, { key: `remove/${id}`, signal });
+    const pool = removed.pool ?? vm?.labels["gs-pool"] ?? "unknown";
     await store.forget(id, pool, gitspaceId);
     log.info({ instanceId: id, pool, gitspaceId: gitspaceId ?? undefined }, "a VM was removed");
   }

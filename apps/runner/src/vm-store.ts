@@ -1,5 +1,6 @@
 // The records of VMs and their pools in Redis. Every write is a compare-and-set; losing one is an answer, not an error.
 import { type PoolSpec, redisKeys } from "@gitspaces/contracts";
+import type { Logger } from "@gitspaces/daemon";
 import type { Owner } from "@gitspaces/vm-pool";
 import type { Redis } from "ioredis";
 import { z } from "zod";
@@ -15,6 +16,8 @@ export type Adopted = {
   version: string;
   keyFingerprint: string | null;
   owner: Owner | null;
+  /** The highest generation known of the owner. */
+  seenGeneration: number;
   isReady: boolean;
 };
 
@@ -25,8 +28,8 @@ const NOBODY = "-";
 
 export type VmStore = ReturnType<typeof vmStore>;
 
-/** The store on this connection. */
-export function vmStore(redis: Redis) {
+/** The store on this connection. A record that cannot be read is told of and counts as none, until it is discarded. */
+export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
   const script = (name: keyof typeof scripts) => defineScript(redis, name, scripts[name]);
   const addStock = script("gsAddStock");
   const running = script("gsRunning");
@@ -36,21 +39,43 @@ export function vmStore(redis: Redis) {
   const takeStock = script("gsTakeStock");
   const deleting = script("gsDeleting");
   const forget = script("gsForget");
+  const discard = script("gsDiscard");
+  const freeSlot = script("gsFreeSlot");
   const adopt = script("gsAdopt");
   const lease = script("gsLease");
   const leaveLease = script("gsLeaveLease");
   const { vm: vmKey, warm, slots, claim } = redisKeys;
 
+  async function read(id: string): Promise<VmRecord | undefined> {
+    const record = readVmRecord(await redis.hgetall(vmKey(id)));
+    if (record !== "unreadable") return record;
+    log.error({ instanceId: id }, "the record of a VM cannot be read; it is rebuilt from the provider's labels");
+    return undefined;
+  }
+
   return {
     /** The VM's record, or nothing. */
-    async get(id: string): Promise<VmRecord | undefined> {
-      return readVmRecord(await redis.hgetall(vmKey(id)));
-    },
+    get: read,
     /** Every VM of a pool that is not gone. */
     async list(pool: string): Promise<VmRecord[]> {
-      const ids = await redis.hkeys(slots(pool));
-      const records = await Promise.all(ids.map((id) => redis.hgetall(vmKey(id)).then(readVmRecord)));
+      const records = await Promise.all((await redis.hkeys(slots(pool))).map(read));
       return records.filter((record) => record !== undefined);
+    },
+    /** The VMs that take a slot of the pool and have no record that can be read. */
+    async lost(pool: string): Promise<string[]> {
+      const ids = await redis.hkeys(slots(pool));
+      const records = await Promise.all(ids.map(read));
+      return ids.filter((_id, index) => records[index] === undefined);
+    },
+    /** Discards a record that cannot be read, so that another can be made. The slot of its VM stays taken. */
+    async discard(id: string, pool: string): Promise<void> {
+      const hash = await redis.hgetall(vmKey(id));
+      if (readVmRecord(hash) === "unreadable")
+        await discard([vmKey(id), warm(pool)], [id, ...Object.entries(hash).flat()]);
+    },
+    /** Frees the slot of a VM that has no record. */
+    async freeSlot(id: string, pool: string): Promise<void> {
+      await freeSlot([vmKey(id), warm(pool), slots(pool)], [id, pool]);
     },
     /** Takes a slot under `max` for a new VM of the stock; false when there is none. */
     async addStock(id: string, pool: PoolSpec, now: number): Promise<boolean> {
@@ -89,7 +114,8 @@ export function vmStore(redis: Redis) {
       const keys = [vmKey(vm.id), slots(vm.pool), claim(owner?.gitspaceId ?? NOBODY), warm(vm.pool)];
       const facts = [vm.id, vm.pool, vm.createdAt, vm.address, vm.port, vm.version, vm.keyFingerprint ?? ""];
       const claimed = [owner?.gitspaceId ?? "", owner?.generation ?? 0, owner?.taskId ?? ""];
-      return done.parse(await adopt(keys, [...facts, ...claimed, vm.isReady ? "ready" : "starting"]));
+      const ready = vm.isReady ? "ready" : "starting";
+      return done.parse(await adopt(keys, [...facts, ...claimed, ready, vm.seenGeneration]));
     },
     /** Takes or renews a pool's lease for 15 s; its epoch, or nothing while another runner holds it. */
     async lease(pool: string, holder: string): Promise<number | undefined> {

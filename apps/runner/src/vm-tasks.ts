@@ -1,5 +1,6 @@
 // What each task from the control plane does here.
 import { fail, type TaskResult, type VmTask } from "@gitspaces/contracts";
+import type { Provider, ProviderVm } from "@gitspaces/providers";
 import type { Claiming } from "./claiming.ts";
 import { type ClaimStore, superseded } from "./claim-store.ts";
 import type { GitspaceLock } from "./gitspace-lock.ts";
@@ -12,6 +13,7 @@ import type { VmStore } from "./vm-store.ts";
 type Collaborators = {
   claims: ClaimStore;
   store: VmStore;
+  provider: Pick<Provider, "get" | "list">;
   claiming: Claiming;
   removal: VmRemoval;
   disks: HomeDisks;
@@ -23,14 +25,14 @@ type Task<T extends VmTask["type"]> = Extract<VmTask, { type: T }>;
 export type VmTasks = ReturnType<typeof vmTasks>;
 
 /** The tasks, each safe to repeat, each alone on its Gitspace. */
-export function vmTasks({ claims, store, claiming, removal, disks, alone }: Collaborators) {
+export function vmTasks({ claims, store, provider, claiming, removal, disks, alone }: Collaborators) {
   /** Takes the Gitspace's VM away: traffic first, then the VM; its home disk stays. */
   async function release(task: VmTask, { watch }: Turn, signal: AbortSignal): Promise<void> {
     await watch.measure("route", () => claims.removeRoute(task.gitspaceId, task.generation));
     const { vm: id } = await claims.get(task.gitspaceId);
     if (id === null) return;
+    // Also without a record: a VM may be left at the provider, and the claim on it has to end.
     const pool = (await store.get(id))?.vm.pool;
-    if (pool === undefined) return;
     await watch.measure("remove", () =>
       removal.removeClaimed({ id, pool, gitspaceId: task.gitspaceId, generation: task.generation }, signal),
     );
@@ -63,18 +65,37 @@ export function vmTasks({ claims, store, claiming, removal, disks, alone }: Coll
     });
   }
 
-  async function status(task: Task<"vm.status">): Promise<TaskResult<"vm.status">> {
+  /** What the provider says counts: a record learns of a death only with the next sweep. */
+  async function status(task: Task<"vm.status">, signal: AbortSignal): Promise<TaskResult<"vm.status">> {
     const { vm: id, generation } = await claims.get(task.gitspaceId);
     if (task.generation < generation) throw superseded();
     const record = id === null ? undefined : await store.get(id);
-    if (record === undefined || record.vm.power === "gone") return { vm: null };
-    return { vm: { instanceId: record.vm.id, power: record.vm.power, generation } };
+    const call = { key: `status/${task.id}`, signal };
+    if (record === undefined) {
+      // A claim that ended leaves its generation; without one Redis lost the claim, and its VM may still be there.
+      if (generation === task.generation && id === null) return { vm: null };
+      const { items } = await provider.list(call);
+      const labelled = items.find(
+        ({ labels, power }) => labels["gs-gitspace"] === task.gitspaceId && power === "running",
+      );
+      return {
+        vm: labelled === undefined ? null : { instanceId: labelled.id, power: "running", generation: task.generation },
+      };
+    }
+    const { power } = record.vm;
+    const isThere = power === "making" || isPowered(await provider.get(record.vm.id, call));
+    return { vm: isThere ? { instanceId: record.vm.id, power, generation } : null };
   }
 
   return async (task: VmTask, turn: Turn): Promise<TaskResult<VmTask["type"]>> => {
     if (task.type === "vm.provision") return await provision(task, turn);
     if (task.type === "vm.stop") return await stop(task, turn);
     if (task.type === "vm.destroy") return await destroy(task, turn);
-    return await status(task);
+    return await status(task, turn.signal);
   };
+}
+
+/** A VM without power serves nobody any more. */
+function isPowered(vm: ProviderVm | undefined): boolean {
+  return vm !== undefined && vm.power !== "stopped" && vm.power !== "gone";
 }

@@ -96,7 +96,10 @@ test.each(kinds)("a home is not lost with a VM whose record is lost (%s)", async
   await bench.writeHome(vm, "work", "precious");
   await powerOff(dataFolder);
   await rm(vmFolder(dataFolder, vm.id).record);
-  expect(await bench.provider.get(vm.id, call())).toMatchObject({ power: "making", labels: {} });
+  expect(await bench.provider.get(vm.id, call())).toMatchObject({
+    power: "making",
+    labels: { "gs-installation": "test" },
+  });
   await bench.provider.remove(vm.id, call());
   expect(await readFile(join(dataFolder, "homes", "home-a1b2c3", "work"), "utf8")).toBe("precious");
   expect((await bench.provider.listDisks(call())).items).toEqual([expect.objectContaining({ attachedTo: null })]);

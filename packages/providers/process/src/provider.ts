@@ -64,8 +64,8 @@ export async function processProvider(options: ProcessProviderOptions): Promise<
     kind: "process",
     capabilities: { suspend: false, snapshot: true, isolated: making.network !== null },
     create: (request, call) => forVm(request.id, call, () => createVm(making, request, call)),
-    get: async (id) => getVm(dataFolder, checked(id)),
-    list: () => listVms(dataFolder),
+    get: async (id) => getVm(making, checked(id)),
+    list: () => listVms(making),
     label: (id, labels, ifVersion, call) => forVm(id, call, () => labelVm(dataFolder, id, labels, ifVersion, call)),
     start: (id, call) => forVm(id, call, () => startVm(making, id)),
     stop: (id, call) => forVm(id, call, () => stopVm(dataFolder, id)),
@@ -121,7 +121,7 @@ async function prepare(options: ProcessProviderOptions): Promise<VmMaking> {
     await prepareNetwork({ network, hostPorts });
   }
   await Promise.all([forgetLongRetired(dataFolder), sweepRemovedVms(dataFolder), homes.sweep()]);
-  return { dataFolder, imagesFolder, agent, network, homes, log };
+  return { dataFolder, imagesFolder, agent, installation: options.installation, network, homes, log };
 }
 
 /** Ids become file names, so they are checked here too, whoever calls. */

@@ -17,7 +17,7 @@ const removeGraceMs = 1_000;
 export type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 
 /** What VMs are made with. `network` is nothing on a machine without isolation. */
-export type VmMaking = PowerPlaces & { network: string | null; homes: Homes; log: Log };
+export type VmMaking = PowerPlaces & { installation: string; network: string | null; homes: Homes; log: Log };
 
 export async function createVm(making: VmMaking, request: VmRequest, call: Call): Promise<ProviderVm> {
   const { dataFolder, network, log } = making;
@@ -30,17 +30,21 @@ export async function createVm(making: VmMaking, request: VmRequest, call: Call)
   return viewOf(on);
 }
 
-export async function getVm(dataFolder: string, id: InstanceId): Promise<ProviderVm | undefined> {
+export async function getVm(
+  { dataFolder, installation }: Pick<VmMaking, "dataFolder" | "installation">,
+  id: InstanceId,
+): Promise<ProviderVm | undefined> {
   const record = await readRecord(dataFolder, id);
   if (record !== undefined) return viewOf(record);
   const createdAt = await folderMadeAt(dataFolder, id);
   if (createdAt === undefined) return undefined;
-  // Its making was cut short before there was a record; it can be made whole or removed.
-  return { id, power: "making", labels: {}, version: "0", address: null, port: AGENT_PORT, createdAt, disks: [] };
+  // Its making was cut short before there was a record; it can be made whole or removed. All in this folder is ours.
+  const labels = { "gs-installation": installation };
+  return { id, power: "making", labels, version: "0", address: null, port: AGENT_PORT, createdAt, disks: [] };
 }
 
-export async function listVms(dataFolder: string): Promise<Listing<ProviderVm>> {
-  const items = await Promise.all((await vmIds(dataFolder)).map((id) => getVm(dataFolder, id)));
+export async function listVms(places: Pick<VmMaking, "dataFolder" | "installation">): Promise<Listing<ProviderVm>> {
+  const items = await Promise.all((await vmIds(places.dataFolder)).map((id) => getVm(places, id)));
   return { items: items.filter((vm) => vm !== undefined), complete: true };
 }
 
