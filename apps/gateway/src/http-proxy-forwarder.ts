@@ -7,6 +7,7 @@ import httpProxy from "http-proxy";
 import type { Forwarder, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { upgradeThrough } from "./upgrade.ts";
+import { finalHead } from "./upstream-answer.ts";
 
 /** A pool of sockets of one upstream; the tunnel stands where the network would. */
 class TunnelAgent extends Agent {
@@ -82,6 +83,8 @@ function attempt(
     const broke = (error: Error): void => {
       settle();
       request.unpipe();
+      // What is left of a body is read away, so that the client hears its answer and may ask again.
+      request.resume();
       if (response.headersSent) return void response.destroy();
       if (outgoing?.reusedSocket === true && isRepeatable(request, framing) && !over.aborted && !response.destroyed)
         return resolve("stale");
@@ -102,7 +105,15 @@ function attempt(
         outgoing = asked;
         asked.path = request.url ?? "/";
         setHeaders(asked, request, policy, framing);
-        asked.once("response", (answer) => answerClient(answer, response, policy));
+        asked.once("response", (answer) => {
+          try {
+            answerClient(answer, response, policy);
+          } catch (error) {
+            // An answer that can not be given again; an error that leaves this listener would end everybody's gateway.
+            answer.destroy();
+            broke(error as Error);
+          }
+        });
         (agent as unknown as AddRequest).addRequest(asked, options);
       },
     };
@@ -142,7 +153,8 @@ function setHeaders(asked: ClientRequest, request: IncomingMessage, policy: Head
 /** Streams the answer; a death on either side is a death on the other. */
 function answerClient(answer: IncomingMessage, response: ServerResponse, policy: HeaderPolicy): void {
   if (response.destroyed) return void answer.destroy();
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, policy.response(answer.rawHeaders));
+  const { status, reason } = finalHead(answer);
+  response.writeHead(status, reason, policy.response(answer.rawHeaders));
   if (answer.headers["content-length"] === undefined) response.flushHeaders();
   pipeline(answer, response, (error) => {
     if (error != null) response.destroy();

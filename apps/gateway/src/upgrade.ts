@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
 import type { Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
+import { finalHead } from "./upstream-answer.ts";
 
 /** What a client may send before its upgrade is answered. */
 const EARLY_BYTES = 64 * 1024;
@@ -26,8 +27,9 @@ export async function upgradeThrough(
 ): Promise<void> {
   const early = new EarlyBytes(socket, head);
   const gone = AbortSignal.any([signal, upstream.ended, early.gone]);
+  let dialled: Socket | undefined;
   try {
-    const dialled = await upstream.dial(gone);
+    dialled = await upstream.dial(gone);
     const answer = await handshake(request, dialled, policy, AbortSignal.any([gone, AbortSignal.timeout(ANSWER_MS)]));
     const sent = early.take();
     if (answer.kind === "refused") return await passRefusal(request, socket, answer.response, policy, gone);
@@ -36,6 +38,7 @@ export async function upgradeThrough(
     if (sent.length > 0) answer.socket.write(sent);
     await splice(socket, answer.socket, AbortSignal.any([signal, upstream.ended]));
   } catch (error) {
+    dialled?.destroy();
     if (early.gone.aborted || signal.aborted) socket.destroy();
     throw error;
   } finally {
@@ -122,8 +125,9 @@ async function passRefusal(
   policy: HeaderPolicy,
   gone: AbortSignal,
 ): Promise<void> {
+  const { status, reason } = finalHead(refusal);
   const response = answerOn(request, socket);
-  response.writeHead(refusal.statusCode ?? 502, refusal.statusMessage, policy.response(refusal.rawHeaders));
+  response.writeHead(status, reason, policy.response(refusal.rawHeaders));
   const stop = (): void => {
     refusal.destroy();
     socket.destroy();

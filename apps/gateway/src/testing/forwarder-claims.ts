@@ -131,6 +131,42 @@ export function forwarderClaims(name: string, open: () => Forwarder, losses: Kno
     await expect(stage.ask({})).rejects.toThrow(/aborted|ECONNRESET/);
   });
 
+  claim("an answer that is none is told as vm_unreachable, to a request and to an upgrade", async () => {
+    const heads = ["HTTP/1.1 000 Odd", "HTTP/1.1 099 Odd", "HTTP/1.1 200 OK\r\nbad name: x"];
+    for (const head of heads) {
+      const whole = `${head}\r\nContent-Length: 2\r\n\r\nok`;
+      stage.answer = ({ socket }) => void socket.end(whole);
+      const answer = await stage.ask({});
+      expect([head, answer.status, answer.body.toString()]).toEqual([head, 502, "vm_unreachable"]);
+      stage.onUpgrade = (_request, socket) => void socket.resume().end(whole);
+      const socket = connect(stage.port, "127.0.0.1");
+      socket.write(upgradeHead);
+      expect(await reader(socket)("vm_unreachable")).toMatch(/^HTTP\/1.1 502 /);
+      socket.destroy();
+    }
+    await stage.quiet();
+  });
+
+  claim("a reason that no server may give is left out", async () => {
+    stage.answer = ({ socket }) => void socket.end("HTTP/1.1 200 O\u0001K\r\nContent-Length: 2\r\n\r\nok");
+    const answer = await stage.ask({});
+    expect([answer.status, answer.reason, answer.body.toString()]).toEqual([200, "", "ok"]);
+  });
+
+  claim("an upload that nobody takes is answered, and its connection is good for the next request", async () => {
+    stage.answer = (request) => void request.once("data", () => request.socket.destroy());
+    const socket = connect(stage.port, "127.0.0.1");
+    const read = reader(socket);
+    const block = Buffer.alloc(256 * 1024);
+    socket.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${block.length * 64}\r\n\r\n`);
+    for (let count = 0; count < 64; count++) socket.write(block);
+    expect(await read("vm_unreachable")).toMatch(/^HTTP\/1.1 502 /);
+    stage.answer = (_request, response) => void response.end("the next one");
+    socket.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await read("the next one");
+    socket.destroy();
+  });
+
   claim("an upstream that dies before its answer is told as vm_unreachable", async () => {
     stage.answer = (request) => request.socket.destroy();
     const answer = await stage.ask({ method: "POST", headers: { "content-length": 0 } });
