@@ -3,13 +3,20 @@ import { fail, type FailureError } from "@gitspaces/contracts";
 import type { Clock } from "@gitspaces/daemon";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { randomSecret, sha256 } from "./hash.ts";
+import { endSession } from "./revocation.ts";
 import type { Store } from "./store/store.ts";
-import type { UserRow } from "./store/users.ts";
+import type { SessionRow, TokenRow, UserRow } from "./store/users.ts";
+
+export type Person = { user: UserRow; token: string | null };
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Set on every route behind `Identity.require`. */
+    /** Set on every route behind `Identity.require`, as are the next two. */
     user: UserRow;
+    /** The personal token at the root of it; null for sessions from before this was noted. */
+    token: string | null;
+    /** Whether the token or session is still good: what lasts looks again. */
+    isSignedIn?: () => boolean;
   }
 }
 
@@ -34,17 +41,18 @@ export class Identity {
     this.cookieName = publicUrl.startsWith("https:") ? "__Host-gs-ui" : "gs-ui";
   }
 
-  /** The user who asks. @throws {FailureError} `denied` when nobody does, or a browser was sent by another site. */
-  require(request: FastifyRequest): UserRow {
+  /** Notes on the request who asks. @throws {FailureError} `denied` when nobody does, or a browser was sent by another site. */
+  require(request: FastifyRequest): void {
     const { authorization } = request.headers;
     if (authorization !== undefined) {
-      const [, token] = /^Bearer (\S+)$/i.exec(authorization) ?? [];
-      return this.byToken(token ?? "");
+      const [, text = ""] = /^Bearer (\S+)$/i.exec(authorization) ?? [];
+      Object.assign(request, this.byToken(text), { isSignedIn: () => this.#goodToken(text) !== undefined });
+      return;
     }
-    const user = this.bySession(request);
-    if (user === undefined) throw unknown("Sign in, or send `Authorization: Bearer <token>`.");
+    const person = this.bySession(request);
+    if (person === undefined) throw unknown("Sign in, or send `Authorization: Bearer <token>`.");
     if (request.method !== "GET" && request.method !== "HEAD") this.requireOrigin(request);
-    return user;
+    Object.assign(request, person, { isSignedIn: () => this.#session(request) !== undefined });
   }
 
   /** @throws {FailureError} `denied` unless the browser says that the request comes from our own page. */
@@ -53,8 +61,8 @@ export class Identity {
     throw fail("denied", `A browser may do this only from ${this.#publicUrl}.`);
   }
 
-  /** The user of a personal token. @throws {FailureError} `denied` when it is none, or has expired. */
-  byToken(text: string): UserRow {
+  /** Who a personal token belongs to. @throws {FailureError} `denied` when it is none, or has expired. */
+  byToken(text: string): Person {
     const token = this.#store.tokens.byHash({ hash: sha256(text) });
     const at = this.#clock.now();
     const user = token === undefined ? undefined : this.#store.users.get({ identifier: token.user });
@@ -63,19 +71,31 @@ export class Identity {
     if (at - (token.last_used ?? 0) > NOTE_USE_EVERY_MS) {
       this.#store.step(() => this.#store.tokens.used({ identifier: token.identifier, at }));
     }
-    return user;
+    return { user, token: token.identifier };
   }
 
-  /** The user of the page's session, if the browser has one. */
-  bySession(request: FastifyRequest): UserRow | undefined {
+  #goodToken(text: string): TokenRow | undefined {
+    const token = this.#store.tokens.byHash({ hash: sha256(text) });
+    return token === undefined || token.expires_at <= this.#clock.now() ? undefined : token;
+  }
+
+  /** Who the page's session belongs to, if the browser has one; `session` is its hash. */
+  bySession(request: FastifyRequest): (Person & { session: string }) | undefined {
+    const session = this.#session(request);
+    const user = session === undefined ? undefined : this.#store.users.get({ identifier: session.user });
+    return session === undefined || user === undefined
+      ? undefined
+      : { user, token: session.token, session: session.hash };
+  }
+
+  #session(request: FastifyRequest): SessionRow | undefined {
     const cookie = request.cookies[this.cookieName];
     if (cookie === undefined) return undefined;
-    const session = this.#store.sessions.userOf({ hash: sha256(cookie), at: this.#clock.now() });
-    return session === undefined ? undefined : this.#store.users.get({ identifier: session.user });
+    return this.#store.sessions.get({ hash: sha256(cookie), at: this.#clock.now() });
   }
 
   /** Gives the browser a session. */
-  begin(reply: FastifyReply, user: UserRow): void {
+  begin(reply: FastifyReply, { user, token }: Person): void {
     const secret = randomSecret();
     const created = this.#clock.now();
     this.#store.step(() =>
@@ -84,15 +104,16 @@ export class Identity {
         user: user.identifier,
         created,
         expires_at: created + SESSION_MS,
+        token,
       }),
     );
     void reply.setCookie(this.cookieName, secret, this.#cookie());
   }
 
-  /** Ends the browser's session. */
+  /** Ends the browser's session, here and on every Gitspace's host it led to. */
   end(request: FastifyRequest, reply: FastifyReply): void {
     const cookie = request.cookies[this.cookieName];
-    if (cookie !== undefined) this.#store.step(() => this.#store.sessions.remove({ hash: sha256(cookie) }));
+    if (cookie !== undefined) this.#store.step(() => endSession(this.#store, sha256(cookie), this.#clock.now()));
     void reply.clearCookie(this.cookieName, this.#cookie());
   }
 

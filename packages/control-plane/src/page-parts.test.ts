@@ -70,6 +70,24 @@ test("a failure is shown as one, and what was under way when an action failed ha
   });
 });
 
+test("a reason is told on the phase it belongs to, not on those around it", () => {
+  const [start] = readTimeline([
+    { ...event("gitspace_action_start", 1_000), message: "Starting" },
+    { ...event("agent_gitspace_creation_start", 1_100), message: "Setting up" },
+    { ...event("agent_clone_start", 1_200), message: "Cloning" },
+    { ...event("agent_clone_failed", 1_300), message: "No such branch." },
+    { ...event("agent_gitspace_creation_failed", 1_400), message: "No such branch." },
+    { ...event("gitspace_action_start_failed", 1_500), message: "No such branch." },
+  ]);
+  expect(start).toMatchObject({
+    mark: "failed",
+    rows: [
+      { text: "Setting up", mark: "failed" },
+      { text: "No such branch.", mark: "failed" },
+    ],
+  });
+});
+
 test("an action whose end was never told is not shown as running once the next has begun", () => {
   const [first] = readTimeline([
     event("gitspace_action_start", 1_000),

@@ -1,6 +1,7 @@
 // The administrator who is there from the beginning, with the token from adminTokenFile.
 import type { Clock } from "@gitspaces/daemon";
 import { sha256 } from "./hash.ts";
+import { endAllOfToken } from "./revocation.ts";
 import type { Store } from "./store/store.ts";
 
 export const BOOTSTRAP_TOKEN = "bootstrap";
@@ -19,6 +20,7 @@ export function bootstrapAdmin(store: Store, clock: Clock, token: string): void 
     };
     store.users.add({ ...admin, role: "admin", created });
     if (store.tokens.byHash({ hash }) !== undefined) return;
+    endAllOfToken(store, BOOTSTRAP_TOKEN, created);
     store.tokens.put({
       identifier: BOOTSTRAP_TOKEN,
       name: "administrator's first token",

@@ -64,7 +64,7 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
         });
         const user = store.users.get({ identifier: link.user });
         if (user === undefined) throw fail("expired", "The user of this link is gone.");
-        identity.begin(reply, user);
+        identity.begin(reply, { user, token: link.token });
         const to = link.gitspace === null ? `${publicUrl}/` : `${addresses.gitspace(link.gitspace)}/`;
         return await reply.redirect(to, 303);
       },
@@ -74,11 +74,16 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
       const { host, nonce, to } = request.query;
       const asked = addresses.parse(host);
       if (asked === undefined) throw fail("bad_request", "This is not the host of a Gitspace.", { field: "host" });
-      const user = identity.bySession(request);
-      if (user === undefined) return await reply.redirect(`${publicUrl}/?next=${encodeURIComponent(request.url)}`, 303);
+      const person = identity.bySession(request);
+      if (person === undefined)
+        return await reply.redirect(`${publicUrl}/?next=${encodeURIComponent(request.url)}`, 303);
       const { gitspaceId, port } = asked.target;
+      const { user, session } = person;
       if (!mayReach(store, gitspaceId, port, user)) throw fail("not_found", `There is no Gitspace ${gitspaceId}.`);
-      const code = await signing.signCode(claims(gitspaceId, user, nonce));
+      const content = claims(gitspaceId, user, nonce);
+      // The gateway's session has the id of its code: noted before there is one, so that it can be ended.
+      store.step(() => store.visits.add({ id: content.jti, session, user: user.identifier, at: clock.now() }));
+      const code = await signing.signCode(content);
       const query = new URLSearchParams({ code, to: safePath(to) });
       return await reply.redirect(`${asked.origin}/.gitspaces/sign-in?${query.toString()}`, 303);
     });

@@ -33,6 +33,7 @@ export async function serveEvents({ request, reply, bells, closing, write }: Str
   request.raw.socket.setNoDelay(true);
   try {
     while (!signal.aborted) {
+      if (request.isSignedIn?.() === false) break; // undefined where somebody else than a person follows
       const seen = bells.map((bell) => bell.count);
       if ((await write(send)) === "end") break;
       if (raw.writableNeedDrain) await drained(raw, signal);

@@ -132,3 +132,23 @@ test("activity that a gateway reports moves the last use", async () => {
   const shown = (await (await plane.call("GET", `/api/v1/gitspaces/${id}`)).json()) as Gitspace;
   expect(shown.instance?.last_used).toBe(at);
 });
+
+test("the agent has its task before it begins, by the times that are shown, and never before it could", async () => {
+  const id = await make();
+  await act(id, "start");
+  await delegate.does("vm.provision");
+  const task = await delegate.take();
+  const acquired = Date.now();
+  const event = (seq: number, at: number) => ({ taskId: task.id, gitspaceId: id, seq, at, kind: "note", message: "" });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await delegate.call("POST", `/api/agent/v2/tasks/${task.id}/events`, { events: [event(1, acquired + 10)] });
+  await delegate.succeed(task);
+  const response = await plane.call("GET", `/api/v1/gitspaces/${id}/events`);
+  const events = ((await response.json()) as GitspaceEvent[]).toSorted((a, b) => a.id - b.id);
+  const kinds = ["agent_connect_start", "agent_connect_completed", "note"];
+  const shown = events.filter((each) => kinds.includes(each.event));
+  expect(shown.map((each) => each.event)).toEqual(kinds);
+  expect(shown.map(({ timestamp }) => timestamp)).toEqual(
+    shown.map(({ timestamp }) => timestamp).toSorted((a, b) => a - b),
+  );
+});

@@ -16,7 +16,7 @@ export async function publicApi(root: App, parts: ApiParts, identity: Identity, 
       sessionRoutes(app, identity, attempts);
       await app.register(async (inner) => {
         inner.addHook("onRequest", async (request) => {
-          request.user = identity.require(request);
+          identity.require(request);
         });
         const signedIn = inner as unknown as App;
         gitspaceRoutes(signedIn, parts);

@@ -135,7 +135,7 @@ export function eventRoutes(app: App, parts: ApiParts): void {
           after = row.pos;
         }
       };
-      await serveEvents({ request, reply, closing, bells: [store.bells.logs], write });
+      await serveEvents({ request, reply, closing, bells: [store.bells.logs, store.bells.access], write });
     },
   );
 }

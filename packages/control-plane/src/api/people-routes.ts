@@ -13,6 +13,7 @@ import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { randomSecret, sha256 } from "../hash.ts";
 import type { App } from "../http.ts";
+import { endAllOfToken } from "../revocation.ts";
 import type { UserRow } from "../store/users.ts";
 import { type ApiParts, visible } from "./gitspaces.ts";
 import { Nothing, problems } from "./schemas.ts";
@@ -111,7 +112,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
     {
       schema: {
         tags,
-        summary: "Revoke a personal token",
+        summary: "Revoke a personal token; every session that began with it ends",
         params: z.object({ token_identifier: z.string().max(100) }),
         response: { 204: Nothing, ...problems },
       },
@@ -122,7 +123,10 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
       if (token === undefined || (token.user !== request.user.identifier && request.user.role !== "admin")) {
         throw fail("not_found", "There is no such token.");
       }
-      store.step(() => store.tokens.remove({ identifier }));
+      store.step(() => {
+        store.tokens.remove({ identifier });
+        endAllOfToken(store, identifier, clock.now());
+      });
       return await reply.code(204).send(null);
     },
   );
@@ -143,7 +147,13 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
       const code = randomSecret();
       const expires = clock.now() + LINK_MS;
       store.step(() =>
-        store.links.add({ hash: sha256(code), user: request.user.identifier, gitspace, expires_at: expires }),
+        store.links.add({
+          hash: sha256(code),
+          user: request.user.identifier,
+          gitspace,
+          expires_at: expires,
+          token: request.token,
+        }),
       );
       return await reply.code(201).send({ sign_in_url: `${parts.publicUrl}/sign-in/${code}`, expires_at: expires });
     },

@@ -23,9 +23,9 @@ export function sessionRoutes(app: App, identity: Identity, attempts: Attempts):
     },
     async (request, reply) => {
       identity.requireOrigin(request);
-      const user = attempts.guard(request.ip, () => identity.byToken(request.body.token));
-      identity.begin(reply, user);
-      return userView(user);
+      const person = attempts.guard(request.ip, () => identity.byToken(request.body.token));
+      identity.begin(reply, person);
+      return userView(person.user);
     },
   );
 

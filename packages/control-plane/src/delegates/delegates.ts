@@ -78,7 +78,7 @@ export async function acquire(
       { gitspace: before.gitspace, instance: before.instance, task: taskId, at },
       {
         kind: "delegate_task_submitted",
-        message: `${delegate.name} took ${before.type}`,
+        message: `The delegate ${delegate.name} has the task ${before.type}`,
         fields: { type: before.type },
       },
     );
@@ -111,7 +111,7 @@ export function takeEvents(with_: With, taskId: string, { events }: EventBatch):
   if (wrong !== undefined)
     throw fail("bad_request", `The event ${wrong.seq} belongs to another task.`, { field: "events" });
   store.step(() => {
-    noteConnected(with_, task);
+    noteConnected(with_, task, events[0]?.at);
     for (const { seq, at, kind, message, fields } of events) {
       if (kind === "log") store.logs.add({ gitspace, task: taskId, seq, out: message, time: Math.round(at) });
       else {

@@ -36,14 +36,16 @@ export function settleTimeout(with_: Collaborators, task: TaskRow): void {
   settle(with_, task.id, failedAnswer(task, failure("timeout", `${task.type}: ${took}`)), "control-plane");
 }
 
-/** The first word from the agent about a task, inside the caller's step. */
-export function noteConnected({ store, clock }: Collaborators, task: TaskRow): void {
+/** The first word from the agent about a task, spoken `at`, inside the caller's step. */
+export function noteConnected({ store, clock }: Collaborators, task: TaskRow, at = clock.now()): void {
   if (task.connected === 1 || !task.type.startsWith("gitspace.")) return;
   const { id, gitspace, instance } = task;
   store.tasks.connected({ id });
   if (task.type !== "gitspace.start" || store.gitspaces.get({ id: gitspace })?.task !== id) return;
   const connected = { kind: "agent_connect_completed", message: "The agent has the task" } as const;
-  writeEvent(store, { gitspace, instance, task: id, at: clock.now() }, connected);
+  // Not later than what the agent then did, and not before it could have the task, whatever its clock says.
+  const between = Math.min(clock.now(), Math.max(Math.round(at), task.acquired ?? task.created));
+  writeEvent(store, { gitspace, instance, task: id, at: between }, connected);
 }
 
 /** An answer that says `ok` with a result nobody can read is a failure. */

@@ -91,6 +91,8 @@ function lookAtRunning({ store, clock, deadlines }: Collaborators): void {
     }
     store.sessions.removeExpired({ at });
     store.links.removeExpired({ at });
+    store.visits.removeBefore({ at: at - DAY_MS });
+    store.access.removeRevocationsBefore({ at: at - DAY_MS });
     store.tasks.forget({ before: at - KEEP_STATUS_MS });
     store.creations.removeBefore({ before: at - DAY_MS });
   });

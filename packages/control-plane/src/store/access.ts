@@ -20,6 +20,11 @@ export function openAccess(db: DatabaseSync) {
       return version;
     },
     after: all<AccessRow>(db, "SELECT * FROM access WHERE version > :version ORDER BY version LIMIT 500"),
+    /** Forgets revocations of sessions that have long ended by themselves. */
+    removeRevocationsBefore: run(
+      db,
+      "DELETE FROM access WHERE kind = 'revocation' AND json_extract(body, '$.before') < :at",
+    ),
     ofGitspace: one<AccessRow>(db, "SELECT * FROM access WHERE gitspace = :gitspace"),
   };
 }

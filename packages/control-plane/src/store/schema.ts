@@ -93,4 +93,13 @@ export const migrations = [
     PRIMARY KEY (user, key)
   ) STRICT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN token TEXT;
+  ALTER TABLE links ADD COLUMN token TEXT;
+
+  CREATE TABLE visits (
+    id TEXT PRIMARY KEY, session TEXT NOT NULL, user TEXT NOT NULL, at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX visits_of_session ON visits (session);
+  `,
 ];

@@ -8,7 +8,7 @@ import { openEvents, openLogs } from "./events.ts";
 import { openActions, openGitspaces, openInstances } from "./gitspaces.ts";
 import { migrations } from "./schema.ts";
 import { openTasks } from "./tasks.ts";
-import { openLinks, openSessions, openTokens, openUsers } from "./users.ts";
+import { openLinks, openSessions, openTokens, openUsers, openVisits } from "./users.ts";
 
 export type Store = ReturnType<typeof openStore>;
 
@@ -22,6 +22,7 @@ export function openStore(path: string) {
     tokens: openTokens(db),
     sessions: openSessions(db),
     links: openLinks(db),
+    visits: openVisits(db),
     gitspaces: openGitspaces(db),
     instances: openInstances(db),
     actions: openActions(db),

@@ -1,4 +1,5 @@
-// People, and the three things that prove who somebody is: tokens, sessions and sign-in links. Only hashes are stored.
+// People, the three things that prove who somebody is (tokens, sessions and sign-in links; only hashes are stored), and the
+// visits to Gitspaces that a session led to.
 import type { DatabaseSync } from "node:sqlite";
 import { all, one, run } from "./query.ts";
 
@@ -21,7 +22,11 @@ export type TokenRow = {
   last_used: number | null;
 };
 
-export type LinkRow = { hash: string; user: string; gitspace: string | null; expires_at: number };
+/** `token` is the personal token at its root: when that is revoked, what came of it ends too. */
+export type LinkRow = { hash: string; user: string; gitspace: string | null; expires_at: number; token: string | null };
+export type SessionRow = { hash: string; user: string; token: string | null };
+/** A session on a Gitspace's host; its id is that of the code which began it. */
+export type VisitRow = { id: string; session: string; user: string; at: number };
 
 export function openUsers(db: DatabaseSync) {
   return {
@@ -53,8 +58,9 @@ export function openTokens(db: DatabaseSync) {
 
 export function openSessions(db: DatabaseSync) {
   return {
-    userOf: one<{ user: string }>(db, "SELECT user FROM sessions WHERE hash = :hash AND expires_at > :at"),
-    add: run(db, "INSERT INTO sessions VALUES (:hash, :user, :created, :expires_at)"),
+    get: one<SessionRow>(db, "SELECT hash, user, token FROM sessions WHERE hash = :hash AND expires_at > :at"),
+    ofToken: all<SessionRow>(db, "SELECT hash, user, token FROM sessions WHERE token = :token"),
+    add: run(db, "INSERT INTO sessions VALUES (:hash, :user, :created, :expires_at, :token)"),
     remove: run(db, "DELETE FROM sessions WHERE hash = :hash"),
     removeExpired: run(db, "DELETE FROM sessions WHERE expires_at <= :at"),
   };
@@ -62,9 +68,19 @@ export function openSessions(db: DatabaseSync) {
 
 export function openLinks(db: DatabaseSync) {
   return {
-    add: run(db, "INSERT INTO links VALUES (:hash, :user, :gitspace, :expires_at)"),
+    add: run(db, "INSERT INTO links VALUES (:hash, :user, :gitspace, :expires_at, :token)"),
     /** Gives the link and forgets it, so that it opens once. */
     spend: one<LinkRow>(db, "DELETE FROM links WHERE hash = :hash RETURNING *"),
+    removeOfToken: run(db, "DELETE FROM links WHERE token = :token"),
     removeExpired: run(db, "DELETE FROM links WHERE expires_at <= :at"),
+  };
+}
+
+export function openVisits(db: DatabaseSync) {
+  return {
+    add: run(db, "INSERT INTO visits VALUES (:id, :session, :user, :at)"),
+    ofSession: all<VisitRow>(db, "SELECT * FROM visits WHERE session = :session"),
+    removeOfSession: run(db, "DELETE FROM visits WHERE session = :session"),
+    removeBefore: run(db, "DELETE FROM visits WHERE at < :at"),
   };
 }

@@ -66,5 +66,9 @@ function endRow(group, phase, event, mark) {
   const row = group.rows.findLast((each) => each.phase === phase && each.mark === "running");
   if (row === undefined)
     group.rows.push({ phase, text: event.message || phase, at: event.timestamp, endedAt: event.timestamp, mark });
-  else Object.assign(row, { text: event.message || row.text, mark, endedAt: event.timestamp });
+  else {
+    // A reason is told once: the phases around the one that failed keep their own words.
+    const isTold = mark === "failed" && group.rows.some((each) => each.mark === mark && each.text === event.message);
+    Object.assign(row, { text: (isTold ? "" : event.message) || row.text, mark, endedAt: event.timestamp });
+  }
 }
