@@ -46,6 +46,22 @@ test("a phase's time is its own, the elapsed time is the action's, and a new act
   expect(timeline.read(at("gitspace_action_stop", 9_000))).toMatchObject({ mark: "began", elapsedMs: 0 });
 });
 
+test("a reason is told once; what failed with it says only that it failed", () => {
+  const timeline = startTimeline();
+  timeline.read(at("gitspace_action_start", 1_000, "Starting the Gitspace"));
+  timeline.read(at("agent_clone_start", 1_500, "Cloning it"));
+  const told = [
+    timeline.read(at("agent_clone_failed", 2_000, "No such branch.")),
+    timeline.read(at("gitspace_action_start_failed", 2_100, "No such branch.")),
+  ];
+  expect(told).toMatchObject([
+    { text: "No such branch.", tookMs: 500 },
+    { text: "Starting the Gitspace failed", tookMs: 1_100 },
+  ]);
+  timeline.read(at("gitspace_action_start", 9_000, "Starting the Gitspace"));
+  expect(timeline.read(at("gitspace_action_start_failed", 9_500, "No such branch."))?.text).toBe("No such branch.");
+});
+
 test("an event read before, and a line of output, give nothing", () => {
   const timeline = startTimeline();
   const event = at("note", 1);

@@ -16,7 +16,8 @@ export type Timeline = { read(event: GitspaceEvent): TimelineEntry | undefined }
 
 /** Reads events in their order. Lines of output and events it has read before give nothing. */
 export function startTimeline(): Timeline {
-  const begun = new Map<string, number>();
+  const begun = new Map<string, { at: number; text: string }>();
+  const reasons = new Set<string>();
   let actionAt: number | undefined;
   let lastId = 0;
   return {
@@ -24,15 +25,21 @@ export function startTimeline(): Timeline {
       if (event.id <= lastId || event.event === "log") return undefined;
       lastId = event.id;
       const { phase, mark } = readKind(event.event);
-      if (mark === "began") begun.set(phase, event.timestamp);
-      if (actionAt === undefined || (mark === "began" && phase.startsWith("gitspace_action_")))
+      const text = plain(event.message === "" ? event.event : event.message);
+      if (mark === "began") begun.set(phase, { at: event.timestamp, text });
+      if (actionAt === undefined || (mark === "began" && phase.startsWith("gitspace_action_"))) {
         actionAt = event.timestamp;
-      const startedAt = mark === "done" || mark === "failed" ? begun.get(phase) : undefined;
+        reasons.clear();
+      }
+      const began = mark === "done" || mark === "failed" ? begun.get(phase) : undefined;
+      const isKnown = mark === "failed" && reasons.has(text);
+      if (mark === "failed") reasons.add(text);
       return {
         mark,
-        text: plain(event.message === "" ? event.event : event.message),
+        // A reason is told once; the phases around the one that failed only say that they failed with it.
+        text: isKnown && began !== undefined ? `${began.text} failed` : text,
         elapsedMs: Math.max(0, event.timestamp - actionAt),
-        ...(startedAt === undefined ? {} : { tookMs: Math.max(0, event.timestamp - startedAt) }),
+        ...(began === undefined ? {} : { tookMs: Math.max(0, event.timestamp - began.at) }),
       };
     },
   };

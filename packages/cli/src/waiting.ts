@@ -25,7 +25,7 @@ export type Ended = { gitspace: Gitspace | undefined; failure?: Failure };
 export async function waitFor(api: Api, terminal: Terminal, waiting: Waiting): Promise<Ended> {
   const { goal, from, afterEvent, timeoutMs } = waiting;
   const id = from.identifier;
-  const tell = teller(terminal, afterEvent);
+  const tell = teller(terminal, afterEvent, ends[goal]);
   const done = new AbortController();
   const late = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([waiting.signal, late, done.signal]);
@@ -80,12 +80,21 @@ async function ended(
   return { gitspace, ...(outcome.failure === undefined ? {} : { failure: outcome.failure }) };
 }
 
-function teller(terminal: Terminal, afterEvent: number): (event: GitspaceEvent) => void {
+const ends: Record<Goal, RegExp> = {
+  running: /^gitspace_action_start_(completed|failed)$/,
+  stopped: /^gitspace_action_stop_(completed|failed)$/,
+  deleted: /^gitspace_action_delete_(completed|failed)$/,
+};
+
+/** Tells each event once, up to the end of the action: what is tidied up after it nobody waits for. */
+function teller(terminal: Terminal, afterEvent: number, end: RegExp): (event: GitspaceEvent) => void {
   const timeline = startTimeline();
+  let isOver = false;
   return (event) => {
-    if (event.id <= afterEvent) return;
+    if (isOver || event.id <= afterEvent) return;
     const entry = timeline.read(event);
     if (entry !== undefined) terminal.err(timelineLine(terminal, entry, "err"));
+    isOver = end.test(event.event);
   };
 }
 
