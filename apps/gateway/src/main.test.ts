@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { makeAuthority } from "./testing/certificates.ts";
 import { startRedis } from "./testing/redis-server.ts";
@@ -78,6 +80,36 @@ test("the daemon starts without its control plane, says that it is ready, and st
   const [code] = (await once(child, "exit")) as [number];
   expect(code).toBe(0);
   expect(output()).not.toMatch(/canary/);
+});
+
+test("a CA fingerprint that the runner has not written yet is waited for, and used at once", async () => {
+  const enrolment = createServer().listen(0, "127.0.0.1");
+  await once(enrolment, "listening");
+  const asked = once(enrolment, "connection");
+  const { port } = enrolment.address() as AddressInfo;
+  const { child } = run({
+    DATA_FOLDER: folder,
+    INSTALLATION: "test",
+    CONTROL_PLANE_URL: "http://control.localhost:1",
+    CONTROL_PLANE_PUBLIC_URL: "http://control.localhost:1",
+    GATEWAY_TOKEN_FILE: write("token", "token"),
+    REDIS_URL: "redis://127.0.0.1:1",
+    ENROL_URL: `https://127.0.0.1:${port}`,
+    CA_FINGERPRINT_FILE: join(folder, "ca", "fingerprint"),
+    ENROL_TOKEN_FILE: write("join", "token"),
+    SESSION_KEY_FILE: write("session", "ab".repeat(32)),
+  });
+  await sleep(2_500);
+  mkdirSync(join(folder, "ca"));
+  write("ca/fingerprint", "0".repeat(64));
+  const since = performance.now();
+  const [socket] = (await asked) as [Socket];
+  expect(performance.now() - since).toBeLessThan(500);
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number];
+  expect(code).toBe(0);
+  socket.destroy();
+  enrolment.close();
 });
 
 test("a wrong configuration ends at once, with every wrong setting by name", async () => {

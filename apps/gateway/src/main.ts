@@ -1,6 +1,7 @@
 // The gateway: owns the traffic of Gitspaces. Enrols for its certificate, then opens its doors.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
 import { loadConfig, readSecret, retryUntil, runDaemon } from "@gitspaces/daemon";
 import { enrol, keepCertificate, type TlsIdentity } from "@gitspaces/daemon/certificates";
@@ -8,6 +9,7 @@ import { GatewayConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 
 const START_MS = 60_000;
+const LOOK_MS = 25;
 
 await runDaemon("gateway", async (log, signal) => {
   const config = loadConfig(GatewayConfig);
@@ -20,19 +22,24 @@ await runDaemon("gateway", async (log, signal) => {
     certificateFile: join(folder, "certificate.json"),
     signal,
   };
-  const joinInstallation = async (): Promise<TlsIdentity> => {
-    if (!existsSync(config.caFingerprintFile)) throw fail("internal", `${config.caFingerprintFile} is not there yet`);
-    return enrol({
+  // The runner writes it at its very first start, which begins together with ours.
+  for (const until = performance.now() + START_MS; !existsSync(config.caFingerprintFile); ) {
+    if (performance.now() > until)
+      throw fail("timeout", `The runner's CA fingerprint ${config.caFingerprintFile} is not there; is the runner up?`);
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+  const joinInstallation = async (): Promise<TlsIdentity> =>
+    enrol({
       ...enrolment,
       caFingerprint: readSecret(config.caFingerprintFile),
       token: readSecret(config.enrolTokenFile),
     });
-  };
   const identity = await retryUntil(joinInstallation, {
     signal,
     deadlineMs: START_MS,
     log,
     what: "The runner's enrolment",
+    maxMs: 500,
   });
   const takers: ((identity: TlsIdentity) => void)[] = [];
   await using opened = new AsyncDisposableStack();

@@ -42,6 +42,13 @@ export function judge(known: Known): Verdict {
   return whereabouts(document, known.routed);
 }
 
+/** Whether a navigation meets a start that may be over any moment: its VM has a route already. */
+export function isAboutToRun({ method, headers, isUpgrade, routed }: Known, verdict: Verdict): boolean {
+  if (verdict.verdict !== "wait" || verdict.situation !== "starting") return false;
+  if (isUpgrade || !isNavigation(method, headers)) return false;
+  return routed !== undefined && routed.route.generation >= verdict.document.generation;
+}
+
 /** A person's navigation can be led through sign-in; what a page fetches by itself can not. */
 function isNavigation(method: string, headers: IncomingHttpHeaders): boolean {
   if (method !== "GET" && method !== "HEAD") return false;

@@ -13,7 +13,9 @@ import { departure } from "./sign-in.ts";
 import { pathOf, readSite, type Site } from "./site.ts";
 import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
-import { judge, type Known, type Verdict } from "./verdict.ts";
+import { isAboutToRun, judge, type Known, type Verdict } from "./verdict.ts";
+
+const MOMENT_MS = 1_500;
 
 /** Answers one request. Never throws: what fails is told. */
 export async function visit(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -47,12 +49,16 @@ async function attend(house: House, door: Door): Promise<void> {
   let asked: AccessDocument | undefined;
   let port = 0;
   try {
-    const known = await find(house, door);
+    let known = await find(house, door);
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
     }
-    const verdict = judge(known);
+    let verdict = judge(known);
+    if (isAboutToRun(known, verdict)) {
+      known = await aMomentLater(house, door, known);
+      verdict = judge(known);
+    }
     const path = pathOf(request.url ?? "/");
     house.log.debug({ host: known.site.host, method: known.method, path, verdict: verdict.verdict }, "visit");
     if (verdict.verdict !== "forward" || target === undefined) return act(house, door, known.site, verdict);
@@ -83,6 +89,21 @@ async function find(house: House, { request, isUpgrade }: Door): Promise<Known> 
     document: id === undefined ? undefined : house.access.find(id),
     routed: id === undefined ? undefined : house.routes.find(id),
   };
+}
+
+/** The news that a start is over reaches us a moment after it reached the person: it is waited for, once and briefly. */
+async function aMomentLater(house: House, door: Door, known: Known): Promise<Known> {
+  const id = known.site.target?.gitspaceId ?? "";
+  const { socket } = door.request;
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  socket.once("close", leave);
+  const until = AbortSignal.any([gone.signal, AbortSignal.timeout(MOMENT_MS)]);
+  const present = (): Known => ({ ...known, document: house.access.find(id), routed: house.routes.find(id) });
+  for (let now = present(); !until.aborted && isAboutToRun(now, judge(now)); now = present())
+    await house.changes.next(id, until);
+  socket.off("close", leave);
+  return await find(house, door);
 }
 
 async function through(
