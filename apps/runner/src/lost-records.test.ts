@@ -94,10 +94,13 @@ test("a delete takes the VM and the home disk away also when the VM's record was
   expect(bench.provider.disks.has(HELLO)).toBe(false);
 });
 
-test("after Redis lost everything a task is superseded by the last action that the labels know", async () => {
+test("after Redis lost everything the last action that the labels know is the one that counts", async () => {
   await claimed();
   expect(await bench.run(provisionTask(HELLO, 3))).toMatchObject({ outcome: "ok" });
+  const before = await route();
   await bench.restart(() => bench.redis.flushall());
+  expect(await route()).toBe(before);
+  expect(await bench.redis.hget(`gs:claim:${HELLO}`, "generation")).toBe("3");
   expect(await bench.run(stopTask(HELLO, 2))).toMatchObject({ outcome: "failed", failure: { code: "superseded" } });
 });
 

@@ -27,6 +27,19 @@ test("a restarted runner goes on with the VMs that are there", async () => {
   expect(bench.provider.counts.created).toBe(created);
 });
 
+test("a runner that takes the place of one that was killed plans at once, without waiting for its lease to run out", async () => {
+  bench = await openBench();
+  await bench.until("the pool is warm", async () => (await bench.warm()).length === 1);
+  const [stock = ""] = await bench.warm();
+  await bench.restart(async () => {
+    await bench.provider.kill(stock);
+    for (const pool of ["default", "-sweep"])
+      await bench.redis.hset(`gs:pool:${pool}:lease`, "until", Date.now() + 60_000);
+  });
+  await bench.until("another stands ready", async () => (await bench.warm()).length === 1);
+  expect(await bench.warm()).not.toContain(stock);
+});
+
 test("after Redis lost everything claims, routes and warm VMs are restored from labels and agents", async () => {
   const held = await claimed();
   await bench.until("the pool is warm again", async () => (await bench.warm()).length === 1);

@@ -1,5 +1,5 @@
 // The runner, wired: each thing is opened, then told how it closes. Closing goes the other way.
-import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { type Clock, type Logger, readSecret, retryUntil, systemClock } from "@gitspaces/daemon";
 import type { PoolSpec } from "@gitspaces/contracts";
@@ -105,7 +105,8 @@ export async function startRunner({
     }),
   );
 
-  const holder = randomUUID();
+  // Nobody else can listen there as long as this runner does, so a lease in this name is its own or that of one that died.
+  const holder = `${hostname()}/${enrolment.address.host}:${enrolment.address.port}`;
   const sweep = sweeper({
     pools,
     provider,
