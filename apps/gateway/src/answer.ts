@@ -23,7 +23,7 @@ export function tell(request: IncomingMessage, response: ServerResponse, { page,
 
 export function sendPage(response: ServerResponse, status: number, page: Page): void {
   const html = renderPage(page);
-  send(response, status, pageHeaders, html);
+  send(response, status, pageHeaders(page), html);
 }
 
 export function sendJson(

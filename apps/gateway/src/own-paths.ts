@@ -28,7 +28,7 @@ export async function ownPath(
   const query = new URLSearchParams(url.slice(pathOf(url).length));
   const known = `${request.method ?? "GET"} ${pathOf(url)}`;
   if (known === "GET /.gitspaces/sign-in") return signIn(house, request, response, asked, query);
-  if (known === "GET /.gitspaces/sign-out") return sendPage(response, 200, signOutPage);
+  if (known === "GET /.gitspaces/sign-out") return sendPage(response, 200, signOutPage(house.controlPlanePublicUrl));
   if (known === "POST /.gitspaces/sign-out") return signOut(house, request, response, asked);
   if (known === "GET /.gitspaces/state") return tellState(house, request, response, asked, query);
   return tell(request, response, unknownPlace);

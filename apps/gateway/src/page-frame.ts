@@ -8,7 +8,8 @@ export type Page = {
   heading: string;
   text: string;
   link?: { href: string; label: string };
-  action?: string;
+  /** A button that posts to the page's own address, and the origin to which the answer leads on. */
+  action?: { label: string; leadsTo: string };
   waits?: Waits;
 };
 
@@ -29,30 +30,33 @@ let seen="";for(;;){try{const now=await get(seen?"?wait=1":"");if(seen&&now!==se
 await new Promise(r=>setTimeout(r,1000))}})()`;
 
 const digest = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-const policy = [
-  "default-src 'none'",
-  `style-src ${digest(style)}`,
-  `script-src ${digest(script)}`,
-  "connect-src 'self'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join("; ");
-
-/** Headers that go with every page of ours. */
-export const pageHeaders = {
-  "Content-Type": "text/html; charset=utf-8",
-  "Content-Security-Policy": policy,
-  "Cache-Control": "no-store",
-  "Referrer-Policy": "no-referrer",
-  "X-Content-Type-Options": "nosniff",
-} as const;
+/** Headers that go with a page of ours. */
+export function pageHeaders({ action }: Page): Record<string, string> {
+  const policy = [
+    "default-src 'none'",
+    `style-src ${digest(style)}`,
+    `script-src ${digest(script)}`,
+    "connect-src 'self'",
+    // Browsers hold a form to this on its redirects as well.
+    `form-action 'self'${action === undefined ? "" : ` ${new URL(action.leadsTo).origin}`}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ];
+  return {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": policy.join("; "),
+    "Cache-Control": "no-store",
+    // Under no-referrer a browser posts with the origin "null", which could be anybody's.
+    "Referrer-Policy": action === undefined ? "no-referrer" : "same-origin",
+    "X-Content-Type-Options": "nosniff",
+  };
+}
 
 /** The page as HTML. Every text is escaped here. */
 export function renderPage({ title, heading, text, link, action, waits }: Page): string {
   const extras = [
     link === undefined ? "" : `<a href="${escape(link.href)}">${escape(link.label)}</a>`,
-    action === undefined ? "" : `<form method="post"><button>${escape(action)}</button></form>`,
+    action === undefined ? "" : `<form method="post"><button>${escape(action.label)}</button></form>`,
     waits !== undefined
       ? `<div class="dots" role="status" aria-label="waiting"><i></i><i></i><i></i></div><script>${script}</script>`
       : "",

@@ -91,12 +91,15 @@ export function tellRefusal(reason: Failure, status: number, link?: Page["link"]
   return { page, failure: reason, status };
 }
 
-export const signOutPage: Page = {
-  title: "Sign out",
-  heading: "Sign out of this Gitspace?",
-  text: "Open windows of it on this address are closed.",
-  action: "Sign out",
-};
+/** Asks before a sign-out; afterwards the control plane is shown. */
+export function signOutPage(controlPlanePublicUrl: string): Page {
+  return {
+    title: "Sign out",
+    heading: "Sign out of this Gitspace?",
+    text: "Open windows of it on this address are closed.",
+    action: { label: "Sign out", leadsTo: controlPlanePublicUrl },
+  };
+}
 
 function told(status: number, page: Page): Told {
   const code = status === 404 ? "not_found" : "vm_unreachable";
