@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
-import { type PoolAction, planPool } from "@gitspaces/vm-pool";
+import { type PoolAction, planPool, type Vm } from "@gitspaces/vm-pool";
 import { breaker } from "./breaker.ts";
 import type { Metrics } from "./metrics.ts";
 import { stockId, type VmMaking } from "./vm-making.ts";
@@ -128,6 +128,7 @@ export function startPoolLoop({
     metrics.pool(pool.name, vms);
     metrics.paused(pool.name, trips.trouble() !== undefined);
     for (const action of planPool([...vms, ...notYetIn(vms, begun)], target, clock.now())) act(action);
+    for (const vm of vms) if (isUnfinished(vm) && !works.has(vm.id)) inBackground(vm.id, () => create(vm.id));
   }
 
   /** VMs whose record was not there yet when the list was read. */
@@ -165,4 +166,9 @@ export function startPoolLoop({
       await store.leaveLease(pool.name, holder);
     },
   };
+}
+
+/** A VM of the stock whose making was begun; not in the works here, it was begun by a runner that died or left. */
+function isUnfinished(vm: Vm): boolean {
+  return vm.owner === null && (vm.power === "making" || (vm.power === "running" && vm.agent === "starting"));
 }

@@ -40,6 +40,21 @@ test("a runner that takes the place of one that was killed plans at once, withou
   expect(await bench.warm()).not.toContain(stock);
 });
 
+test.each(["making", "running"])(
+  "a VM that a runner left %s and not ready is brought up by the next",
+  async (power) => {
+    bench = await openBench();
+    await bench.until("the pool is warm", async () => (await bench.warm()).length === 1);
+    const [stock = ""] = await bench.warm();
+    await bench.restart(async () => {
+      await bench.redis.hset(`gs:vm:${stock}`, { power, agent: "starting" });
+      await bench.redis.zrem("gs:pool:default:warm", stock);
+    });
+    await bench.until("it stands ready", async () => (await bench.warm()).includes(stock));
+    expect(bench.provider.counts.created).toBe(1);
+  },
+);
+
 test("after Redis lost everything claims, routes and warm VMs are restored from labels and agents", async () => {
   const held = await claimed();
   await bench.until("the pool is warm again", async () => (await bench.warm()).length === 1);

@@ -2,7 +2,14 @@
 import { spawn } from "node:child_process";
 import { fail } from "@gitspaces/contracts";
 
-export type CommandOptions = { input?: string; signal?: AbortSignal; timeoutMs?: number };
+export type CommandOptions = {
+  input?: string;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  /** Ours, unless told. */
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+};
 
 /**
  * Runs a program to its end and gives what it printed. `timeoutMs` defaults to 30 s.
@@ -25,10 +32,11 @@ export function programEnvironment(): NodeJS.ProcessEnv {
 export async function attempt(
   program: string,
   args: readonly string[],
-  { input = "", signal, timeoutMs = 30_000 }: CommandOptions = {},
+  { input = "", signal, timeoutMs = 30_000, env = programEnvironment(), cwd }: CommandOptions = {},
 ): Promise<{ code: number | string; stdout: string; stderr: string }> {
   const child = spawn(program, args, {
-    env: programEnvironment(),
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
     stdio: ["pipe", "pipe", "pipe"],
     timeout: timeoutMs,
     ...(signal ? { signal } : {}),

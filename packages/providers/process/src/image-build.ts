@@ -5,6 +5,7 @@ import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 import { attempt, run } from "./command.ts";
+import { npmEnvironment } from "./npm-settings.ts";
 
 /** `share` is the estimated part of the whole that is done, 0 to 1; it never goes back. */
 export type BuildProgress = { phase: string; share: number };
@@ -65,16 +66,13 @@ function isOnPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, program)));
 }
 
-/** Settings of npm that say how to reach a registry. Others belong to an npm that may be running around us. */
-const keptSettings = /^npm_config_(?:registry|cafile|cache|userconfig|https_proxy|proxy|noproxy|strict_ssl|fetch_.*)$/i;
-
 async function npmCi(folder: string, signal: AbortSignal): Promise<void> {
   const nodeBin = dirname(process.execPath);
-  const kept = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) || keptSettings.test(name));
+  const environment = await npmEnvironment(process.env, signal);
   const child = spawn("npm", ["ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=warn"], {
     cwd: folder,
     env: {
-      ...Object.fromEntries(kept),
+      ...environment,
       PATH: `${nodeBin}:${process.env["PATH"] ?? "/usr/bin:/bin"}`,
       // The headers this Node came with; without them the native parts might be built for another one.
       ...(existsSync(join(dirname(nodeBin), "include/node")) ? { npm_config_nodedir: dirname(nodeBin) } : {}),
