@@ -7,12 +7,12 @@ import type { Session } from "./admission.ts";
 export type AccessSnapshot = { keys: KeySet; lastEventId: string; documents: string[]; revocations: string[] };
 
 type Signed<T> = { jws: string; content: T };
-/** No session lives longer, so an older revocation ends nothing any more. */
 const TYPE = "gitspaces-access+jws";
+/** No session lives longer, so an older revocation ends nothing any more. */
 const LONGEST_SESSION_MS = 24 * 3_600_000;
 
 export class Access {
-  readonly #documents = new Map<string, Signed<AccessDocument>>();
+  #documents = new Map<string, Signed<AccessDocument>>();
   #revocations: Signed<Revocation>[] = [];
   #keys: KeySet;
   #verify: ReturnType<typeof createLocalJWKSet>;
@@ -43,12 +43,13 @@ export class Access {
   /** Takes the control plane's keys. Answers false when what was kept is not signed by them: it is dropped, to be read anew. */
   async takeKeys(keys: KeySet): Promise<boolean> {
     if (JSON.stringify(keys) === JSON.stringify(this.#keys)) return true;
-    const before = this.snapshot();
+    // All of it changes in one step: in between nobody would be known, and nobody revoked.
+    const next = new Access(keys);
+    const isWhole = await next.#takeAll(this.snapshot());
     this.#keys = keys;
-    this.#verify = createLocalJWKSet(keys);
-    this.#documents.clear();
-    this.#revocations = [];
-    const isWhole = await this.#takeAll(before);
+    this.#verify = next.#verify;
+    this.#documents = next.#documents;
+    this.#revocations = next.#revocations;
     if (!isWhole) this.lastEventId = "";
     this.onChange();
     return isWhole;

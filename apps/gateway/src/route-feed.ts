@@ -10,6 +10,8 @@ export class RouteFeed implements AsyncDisposable {
   readonly #feed: Feed;
   readonly #stop = new AbortController();
   #isCurrent = false;
+  /** Counts the subscriber's connections: a listing counts only if the one that heard its beginning is still there. */
+  #life = 0;
   #listing: Promise<void> | undefined;
 
   constructor(feed: Feed) {
@@ -18,6 +20,7 @@ export class RouteFeed implements AsyncDisposable {
     subscriber.on("message", (_channel: string, text: string) => this.#hear(text));
     subscriber.on("ready", () => this.#follow());
     subscriber.on("close", () => {
+      this.#life++;
       this.#isCurrent = false;
     });
     if (subscriber.status === "ready") this.#follow();
@@ -51,10 +54,12 @@ export class RouteFeed implements AsyncDisposable {
     const pause = backoff({ firstMs: 50, maxMs: 2_000, signal: this.#stop.signal });
     while (!this.#isCurrent) {
       try {
+        const life = this.#life;
         await this.#feed.subscriber.subscribe(ROUTES_CHANNEL);
         const { moment } = this.#feed.routes;
         this.#feed.routes.replaceAll(await this.#list(), moment);
-        this.#isCurrent = this.#feed.subscriber.status === "ready";
+        if (life !== this.#life) continue;
+        this.#isCurrent = true;
         this.#feed.log.info({ routes: this.#feed.routes.size }, "routes loaded");
       } catch (err) {
         this.#stop.signal.throwIfAborted();

@@ -19,9 +19,11 @@ import { sendJson } from "./answer.ts";
 import type { Routed, Routes } from "./routes.ts";
 
 const BODY_BYTES = 256 * 1024;
+/** An agent that works on a task shows every 10 s that it is alive; one that is silent for so long is not waited for. */
+const SILENCE_MS = 30_000;
 const EVENTS_PATH = /^\/tasks\/[0-9a-f-]{36}\/events(?:\?after=\d{1,12})?$/;
 
-export type Relay = { identity: () => TlsIdentity; routes: Routes; log: Logger };
+export type Relay = { identity: () => TlsIdentity; routes: Routes; log: Logger; silenceMs?: number };
 
 /** The server of the task relay; only a delegate's certificate gets an answer. */
 export function createTaskRelay(relay: Relay): Server {
@@ -56,7 +58,7 @@ export function createTaskRelay(relay: Relay): Server {
 }
 
 async function relayTask(
-  { routes }: Relay,
+  { routes, silenceMs = SILENCE_MS }: Relay,
   agentOf: (routed: Routed) => Agent,
   request: IncomingMessage,
   response: ServerResponse,
@@ -74,7 +76,7 @@ async function relayTask(
   if (routed === undefined)
     throw fail("vm_unreachable", `There is no route to ${gitspace.data} yet.`, { retry: "later" });
   const body = isTask ? await readBody(request) : undefined;
-  await pass(routed, agentOf(routed), request, body, response);
+  await pass({ routed, agent: agentOf(routed), silenceMs }, request, body, response);
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -88,14 +90,11 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function pass(
-  routed: Routed,
-  agent: Agent,
-  request: IncomingMessage,
-  body: Buffer | undefined,
-  response: ServerResponse,
-): Promise<void> {
-  const { route } = routed;
+type Way = { routed: Routed; agent: Agent; silenceMs: number };
+
+function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, response: ServerResponse): Promise<void> {
+  const { agent, silenceMs } = way;
+  const { route } = way.routed;
   return new Promise((resolve, reject) => {
     const asked = httpsRequest({
       agent,
@@ -105,6 +104,7 @@ function pass(
       path: request.url,
       headers: body === undefined ? {} : { "content-type": "application/json", "content-length": body.length },
     });
+    asked.setTimeout(silenceMs, () => asked.destroy(new Error(`nothing was heard for ${silenceMs / 1_000} s`)));
     response.once("close", () => {
       asked.destroy();
       resolve();
@@ -112,7 +112,7 @@ function pass(
     asked.on("error", (cause) => {
       // A pooled socket that died before it was used says nothing about the agent; a repeated task is the same task.
       if (asked.reusedSocket && !response.headersSent && !response.destroyed)
-        resolve(pass(routed, agent, request, body, response));
+        resolve(pass(way, request, body, response));
       else
         reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
     });

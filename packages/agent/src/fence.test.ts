@@ -64,6 +64,11 @@ test("a caller without a certificate is not heard", async () => {
   expect(heard).toBe("");
 });
 
+test("a request for no path at all is refused like one for a path that is not there", async () => {
+  await using vm = await startVm(site);
+  expect((await (await vm.as("runner")).call("GET", "//")).status).toBe(404);
+});
+
 test("a VM takes one identity in its life and remembers it", async () => {
   await using vm = await startVm(site);
   const put = async (body: unknown) => await (await vm.as("runner")).call("PUT", "/identity", body);

@@ -28,6 +28,7 @@ const EVENTS = /^\/tasks\/([0-9a-fA-F-]{36})\/events$/;
 
 /** The route of a request, or nothing when there is none. */
 export function findRoute(method: string, target: string): Route | undefined {
+  if (!URL.canParse(target, "https://agent")) return undefined;
   const { pathname, searchParams } = new URL(target, "https://agent");
   if (method === "GET" && pathname === "/status") return { name: "status" };
   if (method === "PUT" && pathname === "/identity") return { name: "identity" };

@@ -63,6 +63,8 @@ export async function startServer(serving: Serving): Promise<AgentServer> {
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("connect", (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    // Node lets go of a socket here, and one that nobody listens to ends the process when it breaks.
+    socket.on("error", () => socket.destroy());
     const role = roleOf(socket);
     if (role === undefined || !mayConnect(role)) {
       refuseConnect(socket, notForYou().failure);

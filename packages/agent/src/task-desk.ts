@@ -13,6 +13,7 @@ import { Work } from "./work.ts";
 export type Perform = (work: Work) => Promise<Record<string, unknown>>;
 type Desk = { journal: Journal; identities: IdentityStore; perform: Perform; clock: Clock; log: Logger };
 
+const SQLITE_FULL = 13;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The reason of an abort that answers nothing: the agent leaves, and goes on with the task when it is back. */
 const leaving = Symbol("leaving");
@@ -113,11 +114,13 @@ export class TaskDesk implements AsyncDisposable {
 
   #fail(work: Work, error: unknown): void {
     if (work.signal.aborted && work.signal.reason === leaving) return;
-    const cause: unknown = work.signal.aborted ? work.signal.reason : meaningOf(error);
+    const cause = meaningOf(work.signal.aborted ? work.signal.reason : error);
     if (!(cause instanceof FailureError)) {
       this.#desk.log.error({ err: cause, taskId: work.task.id }, "task failed for a reason unknown");
     }
-    this.#close(work, failedAnswer(work.task, toFailure(cause), work.timings));
+    const failure = toFailure(cause);
+    const told = { ...failure, message: work.redact(failure.message) };
+    this.#close(work, failedAnswer(work.task, told, work.timings));
   }
 
   #close(work: Work, answer: Answer): void {
@@ -135,7 +138,8 @@ export class TaskDesk implements AsyncDisposable {
 
 /** A full disk is nobody's mistake inside: it has a code of its own. */
 function meaningOf(error: unknown): unknown {
-  const full = ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+  const { code = "", errcode } = (error ?? {}) as { code?: string; errcode?: number };
+  const full = ["ENOSPC", "EDQUOT"].includes(code) || (code === "ERR_SQLITE_ERROR" && errcode === SQLITE_FULL);
   return full ? fail("disk_full", "The disk of this Gitspace is full.", { cause: error }) : error;
 }
 

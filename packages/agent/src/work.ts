@@ -41,16 +41,18 @@ export class Work {
     this.#stop.abort(reason);
   }
 
-  /** From now on this text is not shown in any event. */
+  /** From now on this text is not shown in any event or failure, nor as a URL or Base64 would hold it. */
   hide(secret: string): void {
-    if (secret.length > 3) this.#hidden.add(secret);
+    if (secret.length <= 3) return;
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString("base64")])
+      this.#hidden.add(form);
   }
 
   /** Tells what happened; heard by everyone who follows the task, once it is on the disk. */
   emit(kind: EventKind, message: string, fields?: Record<string, unknown>): void {
     if (this.#over || (kind === "log" && !this.#mayLog())) return;
     const { id, gitspaceId } = this.task;
-    const text = this.#redact(message).slice(0, LONGEST_MESSAGE);
+    const text = this.redact(message).slice(0, LONGEST_MESSAGE);
     const head = { taskId: id, gitspaceId, seq: ++this.#seq, at: this.#clock.now(), kind, message: text };
     this.#pending.push(fields === undefined ? head : { ...head, fields });
     if (kind === "log") this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS);
@@ -65,7 +67,8 @@ export class Work {
     return this.#logLines < MOST_LOG_LINES;
   }
 
-  #redact(text: string): string {
+  /** A text without what is hidden. */
+  redact(text: string): string {
     let shown = text;
     for (const secret of this.#hidden) shown = shown.replaceAll(secret, "[secret]");
     return shown;
@@ -82,7 +85,14 @@ export class Work {
   }
 
   #flush(): void {
-    this.#journal.append(this.task.id, this.#take());
+    const events = this.#take();
+    try {
+      this.#journal.append(this.task.id, events);
+    } catch (error) {
+      // From a timer it would end the agent. What can not be told is not gone on with; the answer brings these events along.
+      this.#pending.unshift(...events);
+      this.abort(error);
+    }
   }
 
   /** Ends the telling; gives the events that were not yet journalled. */
