@@ -130,6 +130,21 @@ test("a wait goes on behind the last event it saw when its stream breaks, and te
     expect(err.split(message)).toHaveLength(2);
 });
 
+test("a control plane that is away for a moment is told of once, and the wait goes on", async () => {
+  const id = made("away", "https://example.com/ada/holding");
+  const { ended } = startCli(home, ["start", id, "--wait"], { env });
+  await until(() => server.listening() === 1);
+  // What is read beside the stream is lost as well, and so is the next try.
+  server.drop(`gitspaces/${id}`, `gitspaces/${id}/events/stream`);
+  server.breakStreams();
+  await until(() => server.requests.filter(({ path }) => path.endsWith(`${id}/events/stream`)).length === 3);
+  server.drop(`gitspaces/${id}/events`);
+  server.take(id, { state: "running", event: "gitspace_action_start_completed", message: "Running" });
+  const { code, err } = await ended;
+  expect(code).toBe(0);
+  expect(err.split("connection lost")).toHaveLength(2);
+});
+
 test("a wait that takes too long exits 5 and names the state and the next command", async () => {
   const id = made("slow", "https://example.com/ada/holding");
   const { code, out } = await run("start", id, "--wait", "--timeout", "1", "--json");

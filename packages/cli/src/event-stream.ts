@@ -10,7 +10,7 @@ export type StreamItem = { opened: true } | { opened: false; event: string; id: 
 export type Listening = {
   lastEventId?: string;
   signal: AbortSignal;
-  /** Told once per break. */
+  /** Told once per break, however many tries it takes to mend. */
   onBroken?: (reason: Error) => void;
   /** A connection this long without a byte is taken for dead. */
   silenceMs?: number;
@@ -26,6 +26,11 @@ export async function* listen(server: Server, path: string, listening: Listening
   const { signal, onBroken, silenceMs = 60_000, firstWaitMs = 250 } = listening;
   let lastEventId = listening.lastEventId;
   let waitMs = firstWaitMs;
+  let isBroken = false;
+  const broken = (reason: Error): void => {
+    if (!isBroken) onBroken?.(reason);
+    isBroken = true;
+  };
   while (!signal.aborted) {
     try {
       const headers = {
@@ -34,6 +39,7 @@ export async function* listen(server: Server, path: string, listening: Listening
       };
       const response = await send(server, path, { headers, signal });
       response.socket.setTimeout(silenceMs, () => response.destroy(new Error("nothing was heard for too long")));
+      isBroken = false;
       yield { opened: true };
       const heard: EventSourceMessage[] = [];
       const parser = createParser({ onEvent: (message) => void heard.push(message) });
@@ -46,11 +52,11 @@ export async function* listen(server: Server, path: string, listening: Listening
           yield { opened: false, event, id, data };
         }
       }
-      if (!signal.aborted) onBroken?.(new Error("the connection ended"));
+      if (!signal.aborted) broken(new Error("the connection ended"));
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof FailureError && error.failure.retry === "never") throw error;
-      onBroken?.(error as Error);
+      broken(error as Error);
     }
     await delay(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
     waitMs = Math.min(waitMs * 2, firstWaitMs * 20);

@@ -38,14 +38,14 @@ export async function waitFor(api: Api, terminal: Terminal, waiting: Waiting): P
   let gitspace: Gitspace | undefined = from;
   try {
     for await (const item of stream) {
-      if (item.opened) gitspace = await present(api, id);
+      if (item.opened) gitspace = await present(api, id, gitspace);
       else if (item.event === "state") gitspace = Gitspace.parse(JSON.parse(item.data));
       else if (item.event === "deleted") gitspace = undefined;
       else if (item.event === "timeline") {
         const event = GitspaceEvent.parse(JSON.parse(item.data));
         tell(event);
         if (!/^gitspace_action_.*_(completed|failed)$/.test(event.event)) continue;
-        gitspace = await present(api, id);
+        gitspace = await present(api, id, gitspace);
       } else continue;
       const outcome = judge(goal, id, gitspace, from.generation);
       if (outcome.settled) return await ended(api, id, gitspace, outcome, tell);
@@ -76,7 +76,8 @@ async function ended(
   outcome: Outcome & { settled: true },
   tell: (event: GitspaceEvent) => void,
 ): Promise<Ended> {
-  if (gitspace !== undefined) for (const event of await api.latestEvents(id)) tell(event);
+  // How it ended is known; that a control plane which has just left cannot tell the rest changes nothing of it.
+  if (gitspace !== undefined) for (const event of await api.latestEvents(id).catch(() => [])) tell(event);
   return { gitspace, ...(outcome.failure === undefined ? {} : { failure: outcome.failure }) };
 }
 
@@ -98,9 +99,11 @@ function teller(terminal: Terminal, afterEvent: number, end: RegExp): (event: Gi
   };
 }
 
-async function present(api: Api, id: string): Promise<Gitspace | undefined> {
+/** What is there now, or still `known` when nobody answers: then the stream breaks too, and it is read anew with the next one. */
+async function present(api: Api, id: string, known: Gitspace | undefined): Promise<Gitspace | undefined> {
   return api.gitspace(id).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
+    if (error instanceof FailureError && error.failure.retry === "later") return known;
     throw error;
   });
 }

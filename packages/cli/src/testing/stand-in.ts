@@ -11,10 +11,12 @@ type Listener = { id: string; of: Announcement["of"]; response: ServerResponse }
 type Asked = { method: string; path: string; query: URLSearchParams; lastEventId: string | undefined; body: unknown };
 export type StandIn = Awaited<ReturnType<typeof startStandIn>>;
 
-/** Starts the stand-in. `requests` is what it was asked; `breakStreams` cuts every stream; `take` makes something happen. */
+/** Starts the stand-in. `requests` is what it was asked; `breakStreams` cuts every stream, `drop` each next request for
+ * one of these paths; `take` makes something happen. */
 export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
   const listeners = new Set<Listener>();
   const requests: Asked[] = [];
+  let dropped: string[] = [];
   const tokens = [token("tok-1", "laptop")];
   let url = "";
 
@@ -95,6 +97,10 @@ export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
     const lastEventId = request.headers["last-event-id"];
     const asked = { method, path, query, lastEventId: typeof lastEventId === "string" ? lastEventId : undefined, body };
     requests.push(asked);
+    if (dropped.includes(path)) {
+      dropped = dropped.filter((each) => each !== path);
+      return void response.destroy();
+    }
     if (request.headers.authorization !== `Bearer ${TOKEN}`) {
       const problem = { ...toProblem(toFailure(fail("denied", "Sign in first."))), status: 401 };
       return void response.writeHead(401, { "content-type": "application/problem+json" }).end(JSON.stringify(problem));
@@ -121,6 +127,7 @@ export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
     find: player.find,
     act: player.act,
     take: player.take,
+    drop: (...paths: string[]): void => void (dropped = paths),
     breakStreams: (): void => listeners.forEach(({ response }) => response.destroy()),
     listening: (): number => listeners.size,
     async [Symbol.asyncDispose](): Promise<void> {
