@@ -45,7 +45,14 @@ await runDaemon("gateway", async (log, signal) => {
   await using opened = new AsyncDisposableStack();
   const onRenewed = (renewed: TlsIdentity): void => takers.forEach((take) => take(renewed));
   opened.use(
-    keepCertificate({ ...enrolment, caFingerprint: readSecret(config.caFingerprintFile), identity, onRenewed, log }),
+    keepCertificate({
+      ...enrolment,
+      caFingerprint: readSecret(config.caFingerprintFile),
+      token: readSecret(config.enrolTokenFile),
+      identity,
+      onRenewed,
+      log,
+    }),
   );
   const gateway = opened.use(
     await startGateway(config, { present: identity, onRenewed: (take) => takers.push(take) }, log, signal),

@@ -38,6 +38,15 @@ test("a program that ends before it is ready is a failed start, with its last wo
   await expect(program.failed).rejects.toThrow(/sample did not start \(exit code 3\).*the colour is blue/s);
 });
 
+test("a daemon that says in its log why it could not start is believed: its code, its field, its words", async () => {
+  const failure = { code: "bad_request", message: "pool.yml is wrong.", retry: "never", field: "poolFile" };
+  const line = JSON.stringify({ level: "fatal", failure, msg: "could not start" });
+  await using program = keep(`echo '${line}'; echo more; exit 1`);
+  await expect(program.failed).rejects.toMatchObject({
+    failure: { ...failure, message: "sample did not start. pool.yml is wrong." },
+  });
+});
+
 test("a program that is not there is a failed start", async () => {
   const absent = { ...shell(""), command: "no-such-program" };
   await using program = keepProgram(absent, { dataFolder: folder, say: () => undefined });

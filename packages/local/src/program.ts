@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fail } from "@gitspaces/contracts";
+import { Failure, FailureError, fail } from "@gitspaces/contracts";
 import { backoff } from "@gitspaces/daemon";
+import { z } from "zod";
 import { noteProcess } from "./process-list.ts";
 
 export type Program = { name: string; command: string; args: string[]; env: Record<string, string> };
@@ -44,7 +45,7 @@ export function keepProgram(program: Program, { dataFolder, say, graceMs = 27_00
       const end = await ending(child);
       if (stopping.signal.aborted) return;
       if (!isStarted) {
-        start.reject(fail("internal", `${program.name} did not start (${end}). ${lastWords(log)}`));
+        start.reject(startFailure(program.name, end, log));
         return;
       }
       say(`${program.name} ended (${end}); starting it again. Its log: ${log}`);
@@ -117,9 +118,34 @@ export function logFile(dataFolder: string, name: string): string {
   return file;
 }
 
+/** A daemon of ours says in its log why it could not start; of any other program the end of its log is shown. */
+function startFailure(name: string, end: string, log: string): FailureError {
+  const told = lastLines(log).flatMap((line) => {
+    const parsed = StartFailure.safeParse(parseJson(line));
+    return parsed.success ? [parsed.data.failure] : [];
+  });
+  const failure = told.at(-1);
+  if (failure === undefined) return fail("internal", `${name} did not start (${end}). ${lastWords(log)}`);
+  return new FailureError({ ...failure, message: `${name} did not start. ${failure.message}` });
+}
+
+const StartFailure = z.looseObject({ level: z.literal("fatal"), failure: Failure });
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function lastLines(log: string): string[] {
+  return existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n").slice(-8) : [];
+}
+
 /** The end of a program's log as a person would want to see it under an error. */
 export function lastWords(log: string): string {
-  const lines = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n").slice(-8) : [];
+  const lines = lastLines(log);
   return lines.length === 0
     ? `Its log ${log} is empty.`
     : `The end of ${log}:\n${lines.map((each) => `  ${each}`).join("\n")}`;

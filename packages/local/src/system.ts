@@ -83,8 +83,17 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   redis.started();
 
   opened.defer(() => powerOffVms(dataFolder));
-  const start = async (program: DaemonProgram, kept: KeptProgram) =>
-    await waitUntilReady({ ...program, program: kept, deadlineMs: READY_DEADLINE_MS, signal });
+  // The first that fails ends the wait for the others.
+  const oneFailed = new AbortController();
+  const starting = AbortSignal.any([signal, oneFailed.signal]);
+  const start = async (program: DaemonProgram, kept: KeptProgram) => {
+    try {
+      await waitUntilReady({ ...program, program: kept, deadlineMs: READY_DEADLINE_MS, signal: starting });
+    } catch (error) {
+      oneFailed.abort(error);
+      throw error;
+    }
+  };
   const daemons = daemonPrograms(layout);
   // The order in which they stop, reversed: traffic first, what records everything last.
   const order = [daemons["control-plane"], daemons.runner, daemons.delegate, daemons.gateway];
