@@ -220,6 +220,16 @@ test("a port shared with the organisation or the world is open to just those", a
   await until(() => street.gateway.house.access.find(ADA)?.ports["3000"] === undefined, "the document came");
 });
 
+test("a server that breaks off is told as such, and not as a machine that is away", async () => {
+  const usual = street.inside.answer;
+  street.inside.answer = (request) => void request.socket.destroy();
+  const page = await street.ask(get("/", `Cookie: ${own}`, "Accept: text/html"));
+  street.inside.answer = usual;
+  expect(page.status).toBe(502);
+  expect(page.body).toContain("gave no answer");
+  expect(page.body).not.toContain("can not be reached");
+});
+
 test("nothing listening on a port is said in words, to people and to programs", async () => {
   const port = `4000--${host}`;
   const cookie = `Cookie: ${await street.cookie("ada", port)}`;

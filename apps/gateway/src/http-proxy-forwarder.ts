@@ -7,7 +7,7 @@ import httpProxy from "http-proxy";
 import type { Forwarder, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { upgradeThrough } from "./upgrade.ts";
-import { finalHead } from "./upstream-answer.ts";
+import { brokeOff, finalHead } from "./upstream-answer.ts";
 
 /** A pool of sockets of one upstream; the tunnel stands where the network would. */
 class TunnelAgent extends Agent {
@@ -89,11 +89,7 @@ function attempt(
       if (outgoing?.reusedSocket === true && isRepeatable(request, framing) && !over.aborted && !response.destroyed)
         return resolve("stale");
       const known = error instanceof FailureError;
-      reject(
-        known
-          ? error
-          : fail("vm_unreachable", "The connection to the Gitspace broke before it answered.", { cause: error }),
-      );
+      reject(known ? error : brokeOff("The connection to the Gitspace broke before it answered.", error));
     };
     over.addEventListener("abort", leave, { once: true });
     response.once("close", onClientClose);

@@ -73,6 +73,14 @@ export function tellNotListening(name: string, port: number): Told {
   });
 }
 
+/** Something listens on the port, but it ended the connection without an answer. */
+export function tellBrokeOff(name: string, port: number): Told {
+  const what = port === IDE_PORT ? `The editor of ${name}` : `Port ${port} of ${name}`;
+  const heading = `${what} gave no answer`;
+  const text = "What listens there broke off the connection. This page tries again by itself.";
+  return told(502, { title: what, heading, text, waits: "again" });
+}
+
 /** No such Gitspace, or none that this person may see: the same bytes for both. */
 export const unknownPlace: Told = told(404, {
   title: "No Gitspace here",

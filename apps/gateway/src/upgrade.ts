@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
 import type { Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
-import { finalHead } from "./upstream-answer.ts";
+import { brokeOff, finalHead } from "./upstream-answer.ts";
 
 /** What a client may send before its upgrade is answered. */
 const EARLY_BYTES = 64 * 1024;
@@ -88,7 +88,7 @@ function handshake(
     asked.on("error", (cause) => {
       gone.removeEventListener("abort", abandon);
       dialled.destroy();
-      reject(fail("vm_unreachable", "The connection to the Gitspace broke before it answered.", { cause }));
+      reject(brokeOff("The connection to the Gitspace broke before it answered.", cause));
     });
     asked.end();
   });

@@ -1,6 +1,14 @@
 // The head of an upstream's answer, as far as it may be said again: a server inside can answer anything.
 import type { IncomingMessage } from "node:http";
-import { fail } from "@gitspaces/contracts";
+import { fail, type FailureError } from "@gitspaces/contracts";
+
+/** Failures that carry this detail mean: the VM is well and something listened, but no answer came of it. */
+export const BROKE_OFF = "broke_off";
+
+/** The failure of a connection that ended before its answer, or with one that is none. */
+export function brokeOff(message: string, cause?: unknown): FailureError {
+  return fail("vm_unreachable", message, { cause, details: { reason: BROKE_OFF } });
+}
 
 /** What Node lets a server say as a reason. */
 const plainReason = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
@@ -13,6 +21,6 @@ export function finalHead({
   status: number;
   reason: string;
 } {
-  if (statusCode < 200) throw fail("vm_unreachable", `The server inside answered with the status ${statusCode}.`);
+  if (statusCode < 200) throw brokeOff(`The server inside answered with the status ${statusCode}.`);
   return { status: statusCode, reason: plainReason.test(statusMessage) ? statusMessage : "" };
 }

@@ -7,12 +7,13 @@ import type { Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, headerPolicy } from "./header-policy.ts";
 import { type House, sessionOf } from "./house.ts";
 import { ownPath } from "./own-paths.ts";
-import { type Told, tellNotListening, tellRefusal, tellSituation, unknownPlace } from "./pages.ts";
+import { type Told, tellBrokeOff, tellNotListening, tellRefusal, tellSituation, unknownPlace } from "./pages.ts";
 import type { Routed } from "./routes.ts";
 import { departure } from "./sign-in.ts";
 import { pathOf, readSite, type Site } from "./site.ts";
 import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
+import { BROKE_OFF } from "./upstream-answer.ts";
 import { isAboutToRun, judge, type Known, type Verdict } from "./verdict.ts";
 
 const MOMENT_MS = 1_500;
@@ -148,6 +149,7 @@ function explain(house: House, error: unknown, asked: AccessDocument | undefined
   const reason = toFailure(error);
   if (asked !== undefined) {
     if (reason.details?.["reason"] === NOT_LISTENING) return tellNotListening(asked.name, port);
+    if (reason.details?.["reason"] === BROKE_OFF) return tellBrokeOff(asked.name, port);
     if (reason.code === "vm_unreachable" || reason.code === "timeout")
       return tellSituation("unreachable", about(house, asked));
   }
