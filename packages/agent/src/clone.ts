@@ -41,11 +41,14 @@ export function repositoryFolder(home: string, url: string): string {
   return join(home, repositoryName(url));
 }
 
+/** `fresh` when this task made it: nobody has worked in it yet. */
+export type Clone = { folder: string; fresh: boolean };
+
 /**
  * Sees that the repository stands in the home folder, and gives its folder. One that is there is left as the person left it.
  * @throws {FailureError} `repository_unreachable`, `bad_request` for a branch that is not there, or `disk_full`.
  */
-export async function ensureClone(work: Work, cloning: Cloning): Promise<string> {
+export async function ensureClone(work: Work, cloning: Cloning): Promise<Clone> {
   const folder = repositoryFolder(cloning.home, cloning.repository.url);
   const own = join(cloning.home, OWN_FOLDER);
   mkdirSync(own, { recursive: true, mode: 0o700 });
@@ -54,7 +57,7 @@ export async function ensureClone(work: Work, cloning: Cloning): Promise<string>
   }
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     if (!existsSync(join(folder, ".git"))) work.emit("note", `${folder} is there already and is no git repository.`);
-    return folder;
+    return { folder, fresh: false };
   }
   const half = join(own, `${HALF_CLONE}${work.task.id}`);
   work.emit("agent_clone_start", `Cloning ${cloning.repository.url}`);
@@ -68,7 +71,7 @@ export async function ensureClone(work: Work, cloning: Cloning): Promise<string>
     throw error;
   }
   work.emit("agent_clone_completed", `Cloned into ${folder}`, { folder });
-  return folder;
+  return { folder, fresh: true };
 }
 
 async function clone(work: Work, cloning: Cloning, into: string): Promise<void> {

@@ -1,6 +1,7 @@
 // A start: home disk, clone, dev container, IDE; each stage told and timed.
+import { rmSync } from "node:fs";
 import { FailureError, type TaskResult } from "@gitspaces/contracts";
-import { ensureClone } from "./clone.ts";
+import { type Clone, ensureClone } from "./clone.ts";
 import { readDevcontainer } from "./devcontainer.ts";
 import { type DevcontainerPlan, planDevcontainer, withVariables } from "./devcontainer-plan.ts";
 import type { House, TaskOf } from "./house.ts";
@@ -51,14 +52,14 @@ async function setUp(house: House, work: Work, task: TaskOf<"gitspace.start">): 
     furnishHome(home);
     return await openTaskSecrets(house, task);
   });
-  const folder = await work.stage(
+  const { folder, fresh } = await work.stage(
     "clone",
     async () => await ensureClone(work, { repository, author, secrets, home, runFolder, env }),
   );
   journal.setFact("folder", folder);
 
   const notApplied = await work.stage("devcontainer", async () => {
-    const plan = findPlan(work, folder, devcontainerPath, env);
+    const plan = findPlan(work, { folder, fresh }, devcontainerPath, env);
     writeMachineSettings(home, plan.variables);
     openFolderFirst(home, folder);
     const complaints = await runHooks(work, { plan, folder, home, env: withVariables(env, plan.variables) });
@@ -76,7 +77,8 @@ async function setUp(house: House, work: Work, task: TaskOf<"gitspace.start">): 
   return { folder, user: env["USER"] ?? "", ports: ports.list(), notApplied };
 }
 
-function findPlan(work: Work, folder: string, path: string | undefined, env: House["env"]): DevcontainerPlan {
+/** A clone that could not be used is not kept: the next start fetches what was mended meanwhile. */
+function findPlan(work: Work, { folder, fresh }: Clone, path: string | undefined, env: House["env"]): DevcontainerPlan {
   work.emit("fetch_devcontainer_start", "Reading devcontainer.json");
   try {
     const found = readDevcontainer(folder, path);
@@ -86,6 +88,7 @@ function findPlan(work: Work, folder: string, path: string | undefined, env: Hou
     return plan;
   } catch (error) {
     work.emit("fetch_devcontainer_failed", error instanceof Error ? error.message : "It could not be read");
+    if (fresh) rmSync(folder, { recursive: true, force: true });
     throw error;
   }
 }
