@@ -82,8 +82,8 @@ test("a reason is told on the phase it belongs to, not on those around it", () =
   expect(start).toMatchObject({
     mark: "failed",
     rows: [
-      { text: "Setting up", mark: "failed" },
-      { text: "No such branch.", mark: "failed" },
+      { text: "Setting up", mark: "failed", depth: 0 },
+      { text: "No such branch.", mark: "failed", depth: 1 },
     ],
   });
 });

@@ -83,6 +83,14 @@ test("a Gitspace is made, shown as it starts, opened by a link, stopped and dele
   await see("No Gitspace yet");
 });
 
+test("what is wrong with a form is said in the words of the form", async () => {
+  await page.goto(address("/"));
+  await page.getByLabel("Repository").fill("ftp://git.example.com/team/hello");
+  await page.keyboard.press("Enter");
+  await page.locator("#create-problem:not(:empty)").waitFor();
+  expect(await page.locator("#create-problem").textContent()).toMatch(/^Repository: should be an https or http URL/);
+});
+
 test("a failed start is shown as failed, with its reason and another try", async () => {
   await create(repository, "unlucky");
   const task = await delegate.take();

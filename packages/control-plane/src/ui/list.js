@@ -127,7 +127,7 @@ function createForm(go) {
         try {
           await create();
         } catch (error) {
-          problem.textContent = error.message;
+          problem.textContent = inWords(error.message, fields);
         } finally {
           submit.disabled = false;
         }
@@ -139,6 +139,12 @@ function createForm(go) {
   );
 }
 
+/** A refusal names the field of the API; a person knows it by its label. */
+function inWords(message, fields) {
+  const [name, rest] = message.split(/: (.*)/s, 2);
+  return rest !== undefined && Object.hasOwn(fields, name) ? `${fields[name].text}: ${rest}` : message;
+}
+
 function field(name, text, properties) {
   const input = element("input", {
     name,
@@ -148,5 +154,5 @@ function field(name, text, properties) {
     "aria-describedby": "create-problem",
     ...properties,
   });
-  return { input, label: element("label", {}, text, input) };
+  return { input, text, label: element("label", {}, text, input) };
 }

@@ -48,7 +48,7 @@ export function timelineView(id) {
           group.rows.map((row) =>
             element(
               "li",
-              { class: row.mark },
+              { class: `${row.mark} depth${Math.min(row.depth, 3)}` },
               mark(row),
               element("span", { class: "text" }, row.text),
               took(row),

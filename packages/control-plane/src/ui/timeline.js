@@ -15,7 +15,7 @@ export function readKind(kind) {
 const marks = { start: "running", completed: "done", failed: "failed" };
 
 /**
- * Groups of rows, oldest first: `{ id, title, at, endedAt, mark, rows: [{ text, at, endedAt, mark }] }`. A mark is one of
+ * Groups of rows, oldest first: `{ id, title, at, endedAt, mark, rows: [{ text, at, endedAt, mark, depth }] }`. A mark is one of
  * running, done, failed, fact, note, unknown. Once an action is over none of its phases runs: they share the action's failure,
  * or their end is unknown.
  */
@@ -32,7 +32,7 @@ export function readTimeline(events) {
     group ??= open(groups, event, "Events");
     if (action !== undefined) close(group, event, mark);
     else if (mark === "done" || mark === "failed") endRow(group, phase, event, mark);
-    else group.rows.push({ phase, text: event.message || phase, at: event.timestamp, endedAt: undefined, mark });
+    else addRow(group, phase, event, { mark, endedAt: undefined });
   }
   return groups;
 }
@@ -62,10 +62,15 @@ function close(group, event, mark) {
       Object.assign(row, { mark: mark === "failed" ? "failed" : "unknown", endedAt: event.timestamp });
 }
 
+/** `depth`: how many phases are under way around it. */
+function addRow(group, phase, event, { mark, endedAt }) {
+  const depth = group.rows.filter((row) => row.mark === "running").length;
+  group.rows.push({ phase, text: event.message || phase, at: event.timestamp, endedAt, mark, depth });
+}
+
 function endRow(group, phase, event, mark) {
   const row = group.rows.findLast((each) => each.phase === phase && each.mark === "running");
-  if (row === undefined)
-    group.rows.push({ phase, text: event.message || phase, at: event.timestamp, endedAt: event.timestamp, mark });
+  if (row === undefined) addRow(group, phase, event, { mark, endedAt: event.timestamp });
   else {
     // A reason is told once: the phases around the one that failed keep their own words.
     const isTold = mark === "failed" && group.rows.some((each) => each.mark === mark && each.text === event.message);
