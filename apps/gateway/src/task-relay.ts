@@ -117,9 +117,10 @@ function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, resp
         reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
     });
     asked.once("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, {
-        "Content-Type": answer.headers["content-type"] ?? "application/json",
-      });
+      // An agent is inside of what a person may break: nothing it says may throw from here.
+      const status = answer.statusCode ?? 0;
+      if (status < 200) return void asked.destroy(new Error(`the agent answered with the status ${status}`));
+      response.writeHead(status, { "Content-Type": answer.headers["content-type"] ?? "application/json" });
       response.flushHeaders();
       pipeline(answer, response, (error) => {
         if (error != null) response.destroy();
