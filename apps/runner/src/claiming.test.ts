@@ -218,3 +218,12 @@ test("a later stop ends a start that still waits for its VM", async () => {
   expect(await starting).toMatchObject({ outcome: "failed", failure: { code: "superseded" } });
   expect(provider.vms.size).toBe(0);
 });
+
+test("a VM that was claimed while its silent agent was asked is not called failed", async () => {
+  const opened = await open();
+  const [stock = ""] = await opened.warm();
+  await opened.run(provisionTask(HELLO));
+  const store = vmStore(opened.redis, createLog("runner", "silent"));
+  expect(await store.agent(stock, "default", "failed", "silent")).toBe(false);
+  expect((await store.get(stock))?.vm).toMatchObject({ agent: "ready" });
+});

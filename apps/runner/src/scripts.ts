@@ -127,10 +127,10 @@ export const scripts = {
     redis.call('HSET', KEYS[1], 'key', ARGV[1])
     return 1`,
 
-  /** vm, warm | agent state, reason → 1 when recorded. A ready VM without owner joins the warm ones, oldest first; a failed one leaves them. */
+  /** vm, warm | agent state, reason → 1 when recorded. A ready VM without owner joins the warm ones, oldest first; a failed one leaves them. One with an owner does not fail. */
   gsAgent: `
     local f = redis.call('HMGET', KEYS[1], 'power', 'owner', 'createdAt', 'id', 'pool')
-    if f[1] ~= 'running' then return 0 end
+    if f[1] ~= 'running' or (ARGV[1] == 'failed' and f[2] ~= '') then return 0 end
     redis.call('HSET', KEYS[1], 'agent', ARGV[1], 'reason', ARGV[2])
     if ARGV[1] == 'ready' and f[2] == '' then redis.call('ZADD', KEYS[2], f[3], f[4]) end
     if ARGV[1] == 'failed' then redis.call('ZREM', KEYS[2], f[4]) end

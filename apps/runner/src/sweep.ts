@@ -3,10 +3,10 @@
 import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider, ProviderVm } from "@gitspaces/providers";
-import { isWarm, type Owner, type WarmVm } from "@gitspaces/vm-pool";
+import { isWarm, type WarmVm } from "@gitspaces/vm-pool";
+import { adoption, ownerIn, poolOf } from "./adoption.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { ClaimStore } from "./claim-store.ts";
-import { fingerprintIn } from "./key-label.ts";
 import { lostRecords } from "./lost-records.ts";
 import type { VmRecord } from "./vm-record.ts";
 import type { VmRemoval } from "./vm-removal.ts";
@@ -51,88 +51,11 @@ export function sweeper({
   const strays = new Map<InstanceId, number>();
   const silent = new Map<InstanceId, number>();
   const lost = lostRecords({ provider, store, log });
-
-  async function adoptOwned(vm: ProviderVm, owner: Owner): Promise<boolean> {
-    const { id, address, port, version, createdAt } = vm;
-    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]) ?? null;
-    if (address === null) return false;
-    const claimant = await identityOf(vm, owner);
-    const isAdopted = await store.adopt({
-      id,
-      pool: poolOf(vm),
-      createdAt,
-      address,
-      port,
-      version,
-      keyFingerprint,
-      owner: claimant,
-      seenGeneration: Math.max(owner.generation, claimant.generation),
-      isReady: keyFingerprint !== null,
-    });
-    if (!isAdopted) return false;
-    const { generation } = await claims.get(owner.gitspaceId);
-    if (keyFingerprint !== null)
-      await claims.setRoute({
-        gitspaceId: owner.gitspaceId,
-        generation,
-        instanceId: id,
-        address,
-        port,
-        keyFingerprint,
-      });
-    log.info({ instanceId: id, gitspaceId: owner.gitspaceId, generation }, "a claim was restored from labels");
-    return true;
-  }
-
-  /** The agent knows the claim that it took; the label's generation may be that of a later action. */
-  async function identityOf(vm: ProviderVm, owner: Owner): Promise<Owner> {
-    const identity = (await statusOf(vm))?.identity;
-    return identity?.gitspaceId === owner.gitspaceId
-      ? { ...owner, generation: identity.generation, taskId: identity.taskId }
-      : owner;
-  }
-
-  async function statusOf(vm: ProviderVm) {
-    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]);
-    if (keyFingerprint === undefined || vm.address === null || vm.power !== "running") return undefined;
-    return await agents
-      .status(vm.id, { address: vm.address, port: vm.port, keyFingerprint }, AbortSignal.timeout(2_000))
-      .catch(() => undefined);
-  }
-
-  /** Stock again only when label and agent both say that nobody has it. */
-  async function adoptStock(vm: ProviderVm): Promise<boolean> {
-    const { id, address, port, version, createdAt } = vm;
-    const pool = pools.find(({ name }) => name === vm.labels["gs-pool"]);
-    const status = await statusOf(vm);
-    const keyFingerprint = fingerprintIn(vm.labels["gs-key"]) ?? null;
-    if (
-      pool === undefined ||
-      address === null ||
-      status === undefined ||
-      status.identity !== null ||
-      status.ide !== "ready"
-    )
-      return false;
-    const isAdopted = await store.adopt({
-      id,
-      pool: pool.name,
-      createdAt,
-      address,
-      port,
-      version,
-      keyFingerprint,
-      owner: null,
-      seenGeneration: 0,
-      isReady: true,
-    });
-    if (isAdopted) log.info({ instanceId: id, pool: pool.name }, "a warm VM was adopted");
-    return isAdopted;
-  }
+  const adopt = adoption({ pools, store, claims, agents, log });
 
   async function unrecorded(vm: ProviderVm, isComplete: boolean, signal: AbortSignal): Promise<void> {
     const owner = ownerIn(vm);
-    const isAdopted = vm.power === "running" && (owner === null ? await adoptStock(vm) : await adoptOwned(vm, owner));
+    const isAdopted = await adopt(vm);
     if (isAdopted || (await store.get(vm.id)) !== undefined) return void strays.delete(vm.id);
     if (!isComplete) return;
     const sightings = (strays.get(vm.id) ?? 0) + 1;
@@ -243,14 +166,4 @@ export function sweeper({
     const within = AbortSignal.any([signal, AbortSignal.timeout(VM_DEADLINE_MS)]);
     await work(within).catch((err: unknown) => log.warn({ err, instanceId: id }, "a VM could not be reconciled"));
   }
-}
-
-function poolOf(vm: ProviderVm): string {
-  return vm.labels["gs-pool"] ?? "unknown";
-}
-
-function ownerIn({ labels }: ProviderVm): Owner | null {
-  const gitspaceId = labels["gs-gitspace"];
-  if (gitspaceId === undefined) return null;
-  return { gitspaceId, generation: Number(labels["gs-generation"] ?? 1), taskId: labels["gs-task"] ?? "" };
 }

@@ -169,3 +169,14 @@ test("a task that is not one is answered bad_request", async () => {
   const answer = await bench.run({ ...task, data: { pool: "Not A Pool" } } as unknown as typeof task);
   expect(answer).toMatchObject({ outcome: "failed", failure: { code: "bad_request" } });
 });
+
+test("a stop leaves the home in the VM until the VM has lost its power", async () => {
+  const operations: string[] = [];
+  await warmBench({ provider: { before: (operation) => void operations.push(operation) } });
+  vmOf(await bench.run(provisionTask(HELLO)));
+  operations.length = 0;
+  expect(await bench.run(stopTask(HELLO, 2))).toMatchObject({ outcome: "ok" });
+  expect(operations).toContain("remove");
+  expect(operations).not.toContain("detachDisk");
+  expect(bench.provider.disks.get(HELLO)).toMatchObject({ attachedTo: null });
+});

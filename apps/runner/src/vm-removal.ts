@@ -1,4 +1,4 @@
-// Removing a VM: recorded first, its home disks let go, then the VM, then the record. Disks stay.
+// Removing a VM: recorded first, then the VM, then the record. Home disks stay: the provider takes them out of a VM without power.
 import type { InstanceId } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
@@ -26,12 +26,15 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
   /** Removes a VM and frees its slot and claim; its home disks are detached and stay. */
   async function remove({ id, gitspaceId, ...removed }: Removed, signal: AbortSignal): Promise<void> {
     await store.deleting(id);
-    const vm = await provider.get(id, { key: `get/${id}`, signal });
-    for (const disk of vm?.disks ?? []) await provider.detachDisk(disk, id, { key: `detach/${id}/${disk}`, signal });
+    const pool = removed.pool ?? (await poolOf(id, signal));
+    // Not detached before: what still runs inside would go on writing, to a home that is no longer there.
     await provider.remove(id, { key: `remove/${id}`, signal });
-    const pool = removed.pool ?? vm?.labels["gs-pool"] ?? "unknown";
     await store.forget(id, pool, gitspaceId);
     log.info({ instanceId: id, pool, gitspaceId: gitspaceId ?? undefined }, "a VM was removed");
+  }
+
+  async function poolOf(id: InstanceId, signal: AbortSignal): Promise<string> {
+    return (await provider.get(id, { key: `get/${id}`, signal }))?.labels["gs-pool"] ?? "unknown";
   }
 
   return {

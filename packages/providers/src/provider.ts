@@ -70,7 +70,7 @@ export interface Provider {
   stop(id: InstanceId, call: Call): Promise<void>;
   suspend(id: InstanceId, call: Call): Promise<void>;
   resume(id: InstanceId, call: Call): Promise<ProviderVm>;
-  /** Removes the VM; its home disks are detached first and stay. */
+  /** Removes the VM: first its power, so that nothing inside writes on, then its home disks are detached; they stay. */
   remove(id: InstanceId, call: Call): Promise<void>;
   createDisk(id: z.infer<typeof DiskId>, labels: Labels, call: Call): Promise<ProviderDisk>;
   /** @throws `conflict` when the disk is attached to another VM. */
