@@ -85,7 +85,10 @@ function attempt(
       request.unpipe();
       // What is left of a body is read away, so that the client hears its answer and may ask again.
       request.resume();
-      if (response.headersSent) return void response.destroy();
+      if (response.headersSent) {
+        response.destroy();
+        return resolve("done");
+      }
       if (outgoing?.reusedSocket === true && isRepeatable(request, framing) && !over.aborted && !response.destroyed)
         return resolve("stale");
       const known = error instanceof FailureError;

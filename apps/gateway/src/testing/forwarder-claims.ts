@@ -153,6 +153,13 @@ export function forwarderClaims(name: string, open: () => Forwarder, losses: Kno
     expect([answer.status, answer.reason, answer.body.toString()]).toEqual([200, "", "ok"]);
   });
 
+  claim("a body where none may be ends the request, and is not kept waiting for", async () => {
+    stage.answer = ({ socket }) => void socket.end("HTTP/1.1 200 OK\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    const answer = await stage.ask({ method: "HEAD" });
+    expect([answer.status, answer.body.length]).toEqual([200, 0]);
+    await stage.quiet();
+  });
+
   claim("an upload that nobody takes is answered, and its connection is good for the next request", async () => {
     stage.answer = (request) => void request.once("data", () => request.socket.destroy());
     const socket = connect(stage.port, "127.0.0.1");
@@ -331,8 +338,10 @@ type Stage = {
   /** Upstream sockets that are open, and how many were ever made. */
   open: Set<Socket>;
   connections: number;
+  /** Requests and upgrades that the forwarder is not done with. */
+  pending: number;
   end(): void;
-  /** Waits until no upstream socket is left. */
+  /** Waits until no upstream socket is left, and the forwarder is done with everything. */
   quiet(): Promise<void>;
   ask(options: RequestOptions, body?: (string | Buffer)[]): Promise<Answer>;
 } & AsyncDisposable;
@@ -369,13 +378,16 @@ async function openStage(forwarder: Forwarder): Promise<Stage> {
     if (!told.socket?.destroyed && !told.headersSent) told.writeHead(502).end(error.failure?.code ?? "internal");
   };
   const never = new AbortController().signal;
-  const outside = createServer(
-    (request, response) =>
-      void forwarder.forward(request, response, upstream, policyOf(), never).catch(tell(() => response)),
+  const follow = (work: Promise<void>, response: () => ServerResponse): void => {
+    stage.pending++;
+    work.catch(tell(response)).finally(() => stage.pending--);
+  };
+  const outside = createServer((request, response) =>
+    follow(forwarder.forward(request, response, upstream, policyOf(), never), () => response),
   );
   outside.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
-    forwarder.upgrade(request, socket, head, upstream, policyOf(), never).catch(tell(() => answerOn(request, socket)));
+    follow(forwarder.upgrade(request, socket, head, upstream, policyOf(), never), () => answerOn(request, socket));
   });
   const clients = new Set<Socket>();
   outside.on("connection", (socket: Socket) => {
@@ -389,14 +401,15 @@ async function openStage(forwarder: Forwarder): Promise<Stage> {
     seen: [],
     open: new Set(),
     connections: 0,
+    pending: 0,
     end: () => life.abort(),
-    quiet: () => until(() => stage.open.size === 0, "no upstream socket is left"),
+    quiet: () => until(() => stage.open.size === 0 && stage.pending === 0, "no upstream socket is left"),
     ask: (options, body) => ask({ port: stage.port, host: "127.0.0.1", agent: false, ...options }, body),
     async [Symbol.asyncDispose]() {
       life.abort();
       for (const server of [outside, inside]) server.close();
       for (const socket of [...stage.open, ...clients]) socket.destroy();
-      await until(() => stage.open.size === 0 && clients.size === 0, "every socket is closed");
+      await until(() => stage.open.size + clients.size + stage.pending === 0, "everything is closed");
     },
   };
   return stage;
