@@ -119,7 +119,10 @@ function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, resp
     asked.once("response", (answer) => {
       // An agent is inside of what a person may break: nothing it says may throw from here.
       const status = answer.statusCode ?? 0;
-      if (status < 200) return void asked.destroy(new Error(`the agent answered with the status ${status}`));
+      if (status < 200) {
+        asked.destroy(new Error(`the agent answered with the status ${status}`));
+        return;
+      }
       response.writeHead(status, { "Content-Type": answer.headers["content-type"] ?? "application/json" });
       response.flushHeaders();
       pipeline(answer, response, (error) => {
