@@ -107,7 +107,7 @@ export function isolatedProcess(input: SandboxInput): VmProcess {
     agent.mounts.flatMap(({ from, to }) => ["--ro-bind", from, to]),
     ["--ro-bind", agent.node, inside.node, "--chdir", inside.state],
     ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"],
-    ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", inside.node, agent.entryInside],
+    ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", inside.node, ...nodeFlags, agent.entryInside],
   ].flat();
   const env = {
     ...machineEnvironment,
@@ -138,7 +138,7 @@ export function plainProcess({ folder, port, image, agent, user, path, machineEn
     ...person(folder.home, user, folder.temporary),
     PATH: path,
   };
-  return { program: agent.node, args: [agent.entryOutside], env, cwd: folder.state };
+  return { program: agent.node, args: [...nodeFlags, agent.entryOutside], env, cwd: folder.state };
 }
 
 /** Names of the environment that say how this machine reaches the world and whom it trusts there. */
@@ -158,6 +158,9 @@ export function inheritedEnvironment(env: Record<string, string | undefined>): R
   return Object.fromEntries(kept) as Record<string, string>;
 }
 
+/** An agent mostly waits: a small nursery (measured, with the arenas: 16 MB less) costs it nothing. */
+const nodeFlags = ["--max-semi-space-size=2", "--disable-warning=ExperimentalWarning"];
+
 type Places = { home: string; state: string; metadata: string; image: string };
 
 function agentEnvironment(places: Places, listen: string, isolation: string): Record<string, string> {
@@ -168,6 +171,8 @@ function agentEnvironment(places: Places, listen: string, isolation: string): Re
     GITSPACES_HOME: places.home,
     GITSPACES_IMAGE_FOLDER: places.image,
     GITSPACES_ISOLATION: isolation,
+    // glibc would keep an arena per core for the few threads of Node's pool.
+    MALLOC_ARENA_MAX: "2",
     // The VM's own: what one VM compiled is nothing another should run.
     NODE_COMPILE_CACHE: `${places.state}/compiled`,
   };
