@@ -86,8 +86,12 @@ function invalid(text: string, path: string, offset: number, what: string, field
   const before = text.slice(0, offset).split("\n");
   const line = before.length;
   const column = (before.at(-1)?.length ?? 0) + 1;
-  return fail("devcontainer_invalid", `${path}:${line}:${column}: ${what}.`, {
-    ...(field === "" ? {} : { field }),
-    details: { line, column },
-  });
+  return fail(
+    "devcontainer_invalid",
+    `${path}:${line}:${column}: ${what}. Mend it in the repository, then start again.`,
+    {
+      ...(field === "" ? {} : { field }),
+      details: { line, column },
+    },
+  );
 }

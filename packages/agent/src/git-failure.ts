@@ -28,7 +28,7 @@ const meanings: readonly Meaning[] = [
     when: /could not read (?:Username|Password)|Authentication failed|returned error: 40[13]|HTTP Basic: Access denied/i,
     tell: (host) =>
       unreachable(
-        `${host} wants other credentials for this repository; it may be private, or the token wrong.`,
+        `${host} wants other credentials: the repository is private or not there. Make the Gitspace with a token that may read it (--git-token-file, or code_repo_token).`,
         "never",
       ),
   },
@@ -37,7 +37,12 @@ const meanings: readonly Meaning[] = [
     tell: (host) => unreachable(`There is no such git repository on ${host}; check the URL.`, "never"),
   },
   {
-    when: /Failed to connect|Connection refused|Connection timed out|Couldn't connect|Connection reset|Empty reply|returned error: 5\d\d|early EOF|hung up|Operation timed out|unreachable/i,
+    when: /Connection refused/i,
+    tell: (host) =>
+      unreachable(`${host} did not answer (connection refused); check the URL, or try again later.`, "later"),
+  },
+  {
+    when: /Failed to connect|Connection timed out|Couldn't connect|Connection reset|Empty reply|returned error: 5\d\d|early EOF|hung up|Operation timed out|unreachable/i,
     tell: (host) => unreachable(`${host} did not answer as it should; try again later.`, "later"),
   },
   {
