@@ -11,7 +11,8 @@ export async function followState(
   const url = new URL(`/api/v1/gitspaces/${id}/events/stream`, ready.ui);
   const response = await fetch(url, { headers: { authorization: `Bearer ${adminToken}` }, signal: over.signal });
   if (!response.ok || response.body === null) throw new Error(`the events of ${id} answered ${response.status}`);
-  const states = readStates(response.body);
+  // Piped at once: a body that nobody has begun to read is cancelled when its response is collected.
+  const states = readStates(response.body.pipeThrough(new TextDecoderStream()));
   return {
     async until(state) {
       for (;;) {
@@ -25,9 +26,9 @@ export async function followState(
   };
 }
 
-async function* readStates(body: ReadableStream<Uint8Array>): AsyncGenerator<Gitspace, undefined> {
+async function* readStates(body: ReadableStream<string>): AsyncGenerator<Gitspace, undefined> {
   let text = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of body) {
     text += chunk;
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const message = text.slice(0, end);
