@@ -1,5 +1,5 @@
 // The page as a person meets it: a real Chromium, a real control plane, a delegate that answers by hand.
-import { type AddressInfo, createServer } from "node:net";
+import { freePort } from "@gitspaces/daemon/testing";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { testControlPlane, type TestControlPlane } from "./testing/control-plane.ts";
@@ -161,11 +161,3 @@ test("the list follows what happens elsewhere, and goes on after the control pla
 test("the page runs within its content security policy and throws nothing", () => {
   expect(complaints).toEqual([]);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -1,9 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@gitspaces/daemon/testing";
 import { readSecret } from "@gitspaces/daemon";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -16,15 +14,6 @@ let port: number;
 let secrets: SecretFiles;
 let program: KeptProgram;
 const clients: Redis[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const found = (server.address() as AddressInfo).port;
-  server.close();
-  await once(server, "close");
-  return found;
-}
 
 function as(user: RedisUser): Redis {
   const client = new Redis({

@@ -1,10 +1,9 @@
 // A whole runner on its own Redis, with the fake provider, as tests drive it: tasks go in by the queue, answers come out.
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@gitspaces/daemon/testing";
 import {
   type Answer,
   type PoolSpec,
@@ -160,14 +159,4 @@ export function statusTask(gitspaceId: string, generation: number): VmTask {
 
 function envelope(gitspaceId: string, generation: number, leftMs = 30_000) {
   return { v: 1 as const, id: randomUUID(), gitspaceId, generation, deadline: Date.now() + leftMs };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
