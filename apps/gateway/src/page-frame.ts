@@ -57,9 +57,11 @@ export function renderPage({ title, heading, text, link, action, waits }: Page):
   const extras = [
     link === undefined ? "" : `<a href="${escape(link.href)}">${escape(link.label)}</a>`,
     action === undefined ? "" : `<form method="post"><button>${escape(action.label)}</button></form>`,
-    waits !== undefined
-      ? `<div class="dots" role="status" aria-label="waiting"><i></i><i></i><i></i></div><script>${script}</script>`
+    // Where the person has to act, nothing is going on that dots could stand for.
+    waits !== undefined && link === undefined
+      ? `<div class="dots" role="status" aria-label="waiting"><i></i><i></i><i></i></div>`
       : "",
+    waits === undefined ? "" : `<script>${script}</script>`,
   ];
   const refresh = waits !== undefined ? `<noscript><meta http-equiv="refresh" content="2"></noscript>` : "";
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escape(title)}</title>${refresh}<style>${style}</style></head><body data-waits="${waits ?? "no"}"><main><h1>${escape(heading)}</h1><p>${escape(text)}</p>${extras.join("")}</main></body></html>\n`;
