@@ -83,6 +83,23 @@ test("a Gitspace is made, shown as it starts, opened by a link, stopped and dele
   await see("No Gitspace yet");
 });
 
+test("a private repository's token reaches the agent sealed, and is never shown again", async () => {
+  await page.goto(address("/"));
+  await page.getByLabel("Repository").fill(repository);
+  await page.getByLabel("Token").fill("canary-of-a-token");
+  expect(await page.getByLabel("Token").getAttribute("type")).toBe("password");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/gitspaces\//);
+  const [, start] = await delegate.does("vm.provision", "gitspace.start");
+  expect(start?.data).toMatchObject({ secrets: { ciphertext: expect.any(String) as string } });
+  await see("running");
+  expect(await page.content()).not.toContain("canary");
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await delegate.does("gitspace.remove", "vm.destroy");
+  await page.waitForURL(address("/"));
+});
+
 test("what is wrong with a form is said in the words of the form", async () => {
   await page.goto(address("/"));
   await page.getByLabel("Repository").fill("ftp://git.example.com/team/hello");

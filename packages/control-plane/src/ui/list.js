@@ -100,9 +100,15 @@ function createForm(go) {
   });
   const branch = field("branch", "Branch", { placeholder: "default" });
   const name = field("name", "Name", { placeholder: "the repository's", maxlength: "40" });
+  const token = field("token", "Token", {
+    type: "password",
+    placeholder: "if it is private",
+    autocomplete: "new-password",
+    title: "A token that may read the repository. It is kept encrypted and never shown again.",
+  });
   const problem = element("p", { id: "create-problem", class: "problem", role: "alert" });
   const submit = element("button", { class: "solid" }, "Create and start");
-  const fields = { code_repo_url: repository, branch, name };
+  const fields = { code_repo_url: repository, branch, name, code_repo_token: token };
 
   async function create() {
     const body = Object.fromEntries(
@@ -134,7 +140,7 @@ function createForm(go) {
       },
     },
     element("h2", {}, "New Gitspace"),
-    element("div", { class: "fields" }, repository.label, branch.label, name.label, submit),
+    element("div", { class: "fields" }, repository.label, branch.label, name.label, token.label, submit),
     problem,
   );
 }
