@@ -39,6 +39,14 @@ test("every wrong setting is named at once", () => {
   );
 });
 
+test("a wrong setting is told with its value, but never with a password in it", () => {
+  const wrong = { ...env, GITSPACES_SLOTS: "many", GITSPACES_LISTEN: "redis://runner:canary@nowhere" };
+  const told = () => loadConfig(schema, { env: wrong, argv: [] });
+  expect(told).toThrow(/GITSPACES_SLOTS \(slots\) is "many": /);
+  expect(told).toThrow(/GITSPACES_LISTEN \(listen\) is "redis:\/\/\[secret\]@nowhere": should be host:port/);
+  expect(told).not.toThrow(/canary/);
+});
+
 test("variables win over the file, and the file's unknown keys are refused", () => {
   const folder = mkdtempSync(join(tmpdir(), "config-"));
   const file = join(folder, "runner.yml");

@@ -11,7 +11,7 @@ export const address = z.string().transform((text, context) => {
     context.issues.push({
       code: "custom",
       input: text,
-      message: `should be host:port, such as 127.0.0.1:7400, and is "${text}"`,
+      message: "should be host:port, such as 127.0.0.1:7400",
     });
     return z.NEVER;
   }
@@ -60,12 +60,17 @@ export function loadConfig<S extends z.ZodObject>(
   const lines = parsed.error.issues.map((issue) => {
     if (issue.code === "unrecognized_keys") return `  ${issue.keys.join(", ")}: no such setting`;
     const key = String(issue.path[0] ?? "");
-    const missing = raw[key] === undefined;
-    return `  ${variableName(key)} (${issue.path.join(".")}): ${missing ? "is missing" : issue.message}`;
+    const setting = `  ${variableName(key)} (${issue.path.join(".")})`;
+    return raw[key] === undefined ? `${setting} is missing` : `${setting} is ${shown(raw[key])}: ${issue.message}`;
   });
   throw fail("bad_request", `The configuration is wrong:\n${lines.join("\n")}`, {
     field: String(parsed.error.issues[0]?.path[0] ?? ""),
   });
+}
+
+/** A value as a message may show it: secrets are files, but a URL could carry a password all the same. */
+function shown(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/\/\/[^/@"]*@/g, "//[secret]@");
 }
 
 function readVariables(keys: string[], env: NodeJS.ProcessEnv): Record<string, unknown> {

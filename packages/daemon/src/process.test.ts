@@ -11,12 +11,13 @@ function run(program: string) {
     `import { runDaemon } from ${module};${program}`,
   ]);
   let output = "";
+  let complaint = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
   const until = async (text: string) => {
     while (!output.includes(text)) await once(child.stdout, "data");
   };
-  return { child, until, output: () => output };
+  return { child, until, output: () => output, complaint: () => complaint };
 }
 
 const alive = "const timer = setInterval(() => {}, 1000);";
@@ -48,5 +49,6 @@ test("a start that fails says why in words and exits 1", async () => {
     `import { fail } from ${contracts}; await runDaemon("d", async () => { throw fail("bad_request", "Redis evicts keys; set maxmemory-policy noeviction."); });`,
   );
   expect(await once(daemon.child, "close")).toEqual([1, null]);
-  expect(daemon.output()).toContain("\nRedis evicts keys; set maxmemory-policy noeviction.\n");
+  expect(daemon.complaint()).toContain("Redis evicts keys; set maxmemory-policy noeviction.\n");
+  expect(daemon.output()).toContain('"msg":"could not start"');
 });
