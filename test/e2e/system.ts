@@ -69,15 +69,19 @@ export function newDataFolder(): string {
   return mkdtempSync(join(tmpdir(), "gitspaces-"));
 }
 
-/** Starts a system, detached. `vmHostPorts` are ports of this machine that its Gitspaces may reach. */
+/** Starts a system, detached. `vmHostPorts` are ports of this machine that its Gitspaces may reach, `env` is given to `bin/up`. */
 export async function startSystem({
   vmHostPorts = [] as number[],
   sample = false,
   data = newDataFolder(),
+  env = {} as NodeJS.ProcessEnv,
 } = {}): Promise<System> {
   const portBase = somePortBase();
   const args = ["--detach", "--data", data, "--port-base", String(portBase), ...(sample ? [] : ["--no-sample"])];
-  const { last, output } = await up(args, { GITSPACES_VM_HOST_PORTS: vmHostPorts.join(",") });
+  const { last, output } = await up(args, {
+    GITSPACES_VM_HOST_PORTS: vmHostPorts.join(","),
+    ...env,
+  });
   if ("failure" in last) throw new Error(`bin/up failed: ${last.failure.message}\n${output}`);
   const upFile = JSON.parse(readFileSync(join(data, "up.json"), "utf8")) as UpFile;
   return { ready: last, up: upFile, adminToken: readFileSync(upFile.admin_token_file, "utf8").trim(), portBase };

@@ -2,6 +2,7 @@
 export * from "./admin.ts";
 export * from "./clock.ts";
 export * from "./config.ts";
+export * from "./failpoint.ts";
 export * from "./localhost.ts";
 export * from "./log.ts";
 export * from "./process.ts";

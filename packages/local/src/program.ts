@@ -1,4 +1,4 @@
-// A program that a supervisor keeps running: its log in a file, its pid on disk, restarted with growing pauses when it dies.
+// A program that a supervisor keeps running: its log in a file, its pid on disk, restarted when it dies, with growing pauses while it does not come up.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
@@ -26,7 +26,8 @@ type Keeping = { dataFolder: string; say: (line: string) => void; graceMs?: numb
 const UNSTARTED_GRACE_MS = 3_000;
 
 const LOG_KEPT_BYTES = 10_000_000;
-const SETTLED_MS = 60_000;
+/** Whatever lived this long had come up: its end is an accident, and it is started again without a growing pause. */
+const SETTLED_MS = 2_000;
 
 /** Starts a program in its own process group, so that a Ctrl-C reaches only the supervisor, which then stops it in order. */
 export function keepProgram(program: Program, { dataFolder, say, graceMs = 27_000 }: Keeping): KeptProgram {
@@ -84,17 +85,24 @@ export function keepProgram(program: Program, { dataFolder, say, graceMs = 27_00
 
 function launch(program: Program, log: string, dataFolder: string): ChildProcess {
   const output = openSync(log, "a", 0o600);
-  const { PATH, HOME, LANG, NODE_COMPILE_CACHE, NODE_EXTRA_CA_CERTS, TZ } = process.env;
-  const inherited = { PATH, HOME, LANG, NODE_COMPILE_CACHE, NODE_EXTRA_CA_CERTS, TZ };
   const child = spawn(program.command, program.args, {
     cwd: dataFolder,
-    env: { ...inherited, ...program.env },
+    env: { ...inheritedEnvironment(process.env), ...program.env },
     stdio: ["ignore", output, output],
     detached: true,
   });
   closeSync(output);
   if (child.pid !== undefined) noteProcess(dataFolder, program.name, child.pid);
   return child;
+}
+
+const surroundings = ["PATH", "HOME", "LANG", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS", "TZ"];
+/** Settings of the daemons that a person may give to the launcher: times, how much is logged, and what tests arm. */
+const settings = /^GITSPACES_(?:[A-Z_]+_MS|LOG_LEVEL|FAILPOINT|FAILPOINT_FOLDER)$/;
+
+/** The part of our own environment that every program inherits. */
+export function inheritedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => surroundings.includes(name) || settings.test(name)));
 }
 
 /** How a child ended, in words. */

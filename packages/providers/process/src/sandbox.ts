@@ -175,6 +175,8 @@ function agentEnvironment(places: Places, listen: string, isolation: string): Re
     MALLOC_ARENA_MAX: "2",
     // The VM's own: what one VM compiled is nothing another should run.
     NODE_COMPILE_CACHE: `${places.state}/compiled`,
+    // Where tests arm failpoints, agents have a folder of their own for it.
+    ...(process.env["GITSPACES_FAILPOINT_FOLDER"] ? { GITSPACES_FAILPOINT_FOLDER: `${places.state}/failpoints` } : {}),
   };
 }
 

@@ -1,0 +1,145 @@
+// A whole system that a test may hurt: its processes are killed and stopped from outside, its failpoints armed by files.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Api, apiClient } from "../e2e/api.ts";
+import { commitFiles, startGitServer } from "../e2e/git-server.ts";
+import { newDataFolder, removeSystem, startSystem, type System } from "../e2e/system.ts";
+
+export const daemons = ["control-plane", "delegate", "runner", "gateway"] as const;
+export type Daemon = (typeof daemons)[number];
+export type Victim = Daemon | "redis" | "agent";
+type Listed = { name: string; pid: number };
+
+export type House = AsyncDisposable & {
+  readonly data: string;
+  readonly system: System;
+  readonly api: Api;
+  /** The URL, for Gitspaces, of a repository made of these files. */
+  repository(name: string, files: Record<string, string>): string;
+  /** Arms a failpoint once: in the daemons, and in the agent of every VM there is. */
+  arm(name: string, action?: "kill" | "stop" | "error"): void;
+  disarm(name: string): void;
+  hasPassed(name: string): boolean;
+  /** The process of a daemon or of Redis now, or the agents' of all VMs. */
+  pids(victim: Victim): number[];
+  signal(victim: Victim, signal: NodeJS.Signals): void;
+  /** Waits until the daemon says that it can do its work. */
+  ready(daemon: Daemon, withinMs?: number): Promise<void>;
+};
+type Options = { env?: Record<string, string>; pool?: string; vmHostPorts?: number[] };
+
+/** Opens a system of its own in a new data folder. `env` reaches `bin/up`, `pool` is its pool.yml. */
+export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = {}): Promise<House> {
+  await using opened = new AsyncDisposableStack();
+  const data = newDataFolder();
+  const failpoints = join(data, "failpoints");
+  mkdirSync(failpoints);
+  if (pool !== undefined) writeFileSync(join(data, "pool.yml"), pool);
+  const git = opened.use(await startGitServer());
+  opened.defer(() => removeSystem(data));
+  const system = await startSystem({
+    data,
+    vmHostPorts: [git.port, ...vmHostPorts],
+    env: { GITSPACES_FAILPOINT_FOLDER: failpoints, ...env },
+  });
+  const folders = () => [failpoints, ...vmFolders(data).map((folder) => join(folder, "state", "failpoints"))];
+
+  const close = opened.move();
+  const house: House = {
+    data,
+    system,
+    api: apiClient(system.up.ui, system.adminToken),
+    repository: (name, files) => `http://${system.up.host_address}:${git.port}${commitFiles(git.root, name, files)}`,
+    arm(name, action = "kill") {
+      const places = name.startsWith("agent.") ? folders().slice(1) : [failpoints];
+      for (const folder of places) {
+        mkdirSync(folder, { recursive: true, mode: 0o777 });
+        rmSync(join(folder, `${name}.passed`), { force: true });
+        writeFileSync(join(folder, name), action);
+      }
+    },
+    disarm(name) {
+      for (const folder of folders()) rmSync(join(folder, name), { force: true });
+    },
+    hasPassed: (name) => folders().some((folder) => existsSync(join(folder, `${name}.passed`))),
+    pids(victim) {
+      if (victim === "agent") return agentPids(data);
+      const listed = JSON.parse(readFileSync(join(data, "processes.json"), "utf8")) as Listed[];
+      return listed.filter(({ name }) => name === victim).map(({ pid }) => pid);
+    },
+    signal(victim, signal) {
+      for (const pid of house.pids(victim)) send(pid, signal);
+    },
+    async ready(daemon, withinMs = 30_000) {
+      const port = system.ready.ports[`${daemon.replace("-", "_")}_admin`];
+      await until(`${daemon} is ready`, withinMs, async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const victim of daemons) house.signal(victim, "SIGCONT");
+      await close.disposeAsync();
+    },
+  };
+  return house;
+}
+
+/** Asks until it is so. An error counts as "not yet" and is told when the time is over. */
+export async function until(what: string, withinMs: number, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (let last: unknown; ; await sleep(50)) {
+    try {
+      if (await isSo()) return;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`It did not come true within ${withinMs / 1_000} s: ${what}`, { cause: last });
+    }
+  }
+}
+
+function vmFolders(data: string): string[] {
+  const root = join(data, "vms");
+  return existsSync(root)
+    ? readdirSync(root, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [join(root, each.name)] : []))
+    : [];
+}
+
+/** Every process whose environment names a state folder of these VMs and whose program is the agent's. */
+function agentPids(data: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+        if (!command[0]?.endsWith("node") || !command.some((word) => word.endsWith("agent/src/main.ts"))) return false;
+        return isOf(pid, data);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Inside a sandbox paths are the same for every VM, so its first process outside, an ancestor, tells whose it is. */
+function isOf(pid: number, data: string): boolean {
+  for (let at = pid; at > 1; at = parentOf(at)) {
+    const environment = readFileSync(`/proc/${at}/environ`, "latin1");
+    if (environment.includes(`${data}/vms/`)) return true;
+  }
+  return false;
+}
+
+function parentOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
