@@ -69,13 +69,15 @@ export function newDataFolder(): string {
   return mkdtempSync(join(tmpdir(), "gitspaces-"));
 }
 
+type StartOptions = { vmHostPorts?: number[]; sample?: boolean; data?: string; env?: NodeJS.ProcessEnv };
+
 /** Starts a system, detached. `vmHostPorts` are ports of this machine that its Gitspaces may reach, `env` is given to `bin/up`. */
 export async function startSystem({
-  vmHostPorts = [] as number[],
+  vmHostPorts = [],
   sample = false,
   data = newDataFolder(),
-  env = {} as NodeJS.ProcessEnv,
-} = {}): Promise<System> {
+  env = {},
+}: StartOptions = {}): Promise<System> {
   const portBase = somePortBase();
   const args = ["--detach", "--data", data, "--port-base", String(portBase), ...(sample ? [] : ["--no-sample"])];
   const { last, output } = await up(args, {
