@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -49,6 +49,13 @@ test("a failpoint armed by a file acts once", async () => {
   expect((await ending({ GITSPACES_FAILPOINT_FOLDER: folder })).signal).toBe("SIGKILL");
   expect(existsSync(join(folder, "runner.begin.passed"))).toBe(true);
   expect(await ending({ GITSPACES_FAILPOINT_FOLDER: folder })).toEqual({ stdout: "written\n7\n", signal: null });
+});
+
+test("a trace tells every failpoint that was passed, in order", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "failpoints-"));
+  writeFileSync(join(folder, "trace"), "");
+  await ending({ GITSPACES_FAILPOINT_FOLDER: folder });
+  expect(readFileSync(join(folder, "trace"), "utf8")).toBe("runner.begin\nrunner.beforeWrite\nrunner.afterWrite\n");
 });
 
 test("an action that does not exist is refused, and so is every failpoint in production", () => {

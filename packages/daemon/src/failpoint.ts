@@ -1,5 +1,5 @@
 // Failpoints: named places where a test ends, stops or fails this process. A process that was not started for it has none.
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 
@@ -11,7 +11,7 @@ type Armed = (name: string) => Action | undefined;
 /**
  * What is armed by the environment. `GITSPACES_FAILPOINT=runner.afterReserve:kill` acts each time the place is passed.
  * `GITSPACES_FAILPOINT_FOLDER` names a folder: a file in it named as the failpoint, with the action as its text, acts once; it is
- * then renamed to `<name>.passed`. @throws {FailureError} `bad_request` for an action that does not exist, or in production.
+ * then renamed to `<name>.passed`. A file `trace` in it takes the names of all that are passed. @throws {FailureError} `bad_request` for an action that does not exist, or in production.
  */
 export function readFailpoints(env: NodeJS.ProcessEnv): Armed | undefined {
   const { GITSPACES_FAILPOINT: one, GITSPACES_FAILPOINT_FOLDER: folder, NODE_ENV } = env;
@@ -25,7 +25,10 @@ export function readFailpoints(env: NodeJS.ProcessEnv): Armed | undefined {
   if (always !== undefined) checked(action);
   return (name) => {
     if (name === always) return checked(action);
-    return folder ? take(join(folder, name)) : undefined;
+    if (!folder) return undefined;
+    const trace = join(folder, "trace");
+    if (existsSync(trace)) appendFileSync(trace, `${name}\n`);
+    return take(join(folder, name));
   };
 }
 
