@@ -13,6 +13,7 @@ import { claimStore } from "./claim-store.ts";
 import type { RunnerConfig } from "./config.ts";
 import { enrolmentTokens } from "./enrolment-tokens.ts";
 import { type EnrolmentListener, startEnrolment } from "./enrolment.ts";
+import { withPoints } from "./failpoints.ts";
 import { gitspaceLock } from "./gitspace-lock.ts";
 import { homeDisks } from "./home-disk.ts";
 import { runnerMetrics } from "./metrics.ts";
@@ -67,14 +68,14 @@ export async function startRunner({
     await openOwnIdentity({ ca, installation, clock, log, onRenewed: (next) => enrolment.useIdentity(next) }),
   );
   const [store, claims, tokens, agents, metrics] = [
-    vmStore(redis, log),
-    claimStore(redis),
-    enrolmentTokens(redis),
-    agentClient(own),
+    withPoints.store(vmStore(redis, log)),
+    withPoints.claims(claimStore(redis)),
+    withPoints.tokens(enrolmentTokens(redis)),
+    withPoints.agents(agentClient(own)),
     runnerMetrics(register),
   ];
   const making = vmMaking({
-    provider,
+    provider: withPoints.provider(provider, "making"),
     store,
     tokens,
     agents,
@@ -84,8 +85,8 @@ export async function startRunner({
     vmStartMs,
     log,
   });
-  const removal = vmRemoval({ provider, store, log });
-  const disks = homeDisks({ provider, store, removal, installation, log });
+  const removal = vmRemoval({ provider: withPoints.provider(provider, "removal"), store, log });
+  const disks = homeDisks({ provider: withPoints.provider(provider, "disks"), store, removal, installation, log });
   const enrolment = opened.use(
     await startEnrolment(config.enrolListen, {
       ca,
@@ -135,7 +136,19 @@ export async function startRunner({
   };
   opened.use(startSweepLoop({ sweep, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }));
 
-  const claimed = claiming({ pools, provider, store, claims, agents, making, removal, disks, vmStartMs, clock, log });
+  const claimed = claiming({
+    pools,
+    provider: withPoints.provider(provider, "claiming"),
+    store,
+    claims,
+    agents,
+    making,
+    removal,
+    disks,
+    vmStartMs,
+    clock,
+    log,
+  });
   const tasks = vmTasks({
     claims,
     store,

@@ -13,7 +13,7 @@ import {
   TaskHead,
   toFailure,
 } from "@gitspaces/contracts";
-import type { Clock, Logger } from "@gitspaces/daemon";
+import { type Clock, failpoint, type Logger } from "@gitspaces/daemon";
 import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Metrics } from "./metrics.ts";
@@ -76,6 +76,7 @@ export function startTaskWorker({
     token: string | undefined,
     lost: AbortSignal | undefined,
   ): Promise<Answer> {
+    failpoint("runner.afterTaskTaken");
     const read = readTask(job);
     if ("answer" in read) return read.answer;
     const { task } = read;
@@ -97,7 +98,10 @@ export function startTaskWorker({
     const { emit, flushed } = taskEvents({
       task,
       before: job.progress,
-      write: (progress) => job.updateProgress(progress),
+      write: async (progress) => {
+        await job.updateProgress(progress);
+        failpoint("runner.afterProgressWritten");
+      },
       clock,
       log,
     });
@@ -120,6 +124,7 @@ export function startTaskWorker({
     }
     if (task.type === "vm.provision") metrics.claimed(task.data.pool, claimOutcome(answered), answered.timings);
     await flushed();
+    failpoint("runner.beforeAnswer");
     return answered;
   }
 
