@@ -2,12 +2,13 @@
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { taskTypes, type RegisterRequest } from "@gitspaces/contracts";
-import { type Logger, readSecret, startAdmin, systemClock } from "@gitspaces/daemon";
+import { type Logger, readSecret, startAdmin, systemClock, withFailpoints } from "@gitspaces/daemon";
 import { makeAccountToken } from "./account-token.ts";
 import type { Config } from "./config.ts";
 import { openControlPlane } from "./control-plane.ts";
 import { openCourier } from "./courier.ts";
 import { keepEnrolled } from "./enrolled.ts";
+import { controlPlanePoints, journalPoints } from "./failpoints.ts";
 import { openGatewayTasks } from "./gateway-tasks.ts";
 import { openIntake } from "./intake.ts";
 import { openJournal } from "./journal.ts";
@@ -38,10 +39,11 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const token = makeAccountToken(config.accountId, secret, clock);
 
   await using opened = new AsyncDisposableStack();
-  const journal = opened.use(openJournal(config.database ?? join(config.dataFolder, "delegate.db"), () => clock.now()));
-  const controlPlane = opened.use(
-    openControlPlane({ url: config.controlPlaneUrl, accountId: config.accountId, token }),
-  );
+  const database = config.database ?? join(config.dataFolder, "delegate.db");
+  const onDisk = opened.use(openJournal(database, () => clock.now()));
+  const journal = withFailpoints("delegate", onDisk, journalPoints);
+  const dialled = opened.use(openControlPlane({ url: config.controlPlaneUrl, accountId: config.accountId, token }));
+  const controlPlane = withFailpoints("delegate", dialled, controlPlanePoints);
   const slots = makeSlots(config.slots, () => registration.beat());
   const describe = () => describeDelegate(config, slots.free());
   const registration = opened.use(openRegistration({ controlPlane, journal, describe, log }));

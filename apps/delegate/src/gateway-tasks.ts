@@ -13,9 +13,10 @@ import {
   Problem,
   TaskStreamLine,
 } from "@gitspaces/contracts";
-import { backoff, type Logger } from "@gitspaces/daemon";
+import { backoff, failpoint, type Logger } from "@gitspaces/daemon";
 import { clientTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { open, readText } from "./exchange.ts";
+import { gatewayPoints } from "./failpoints.ts";
 import type { Assignment, Workplace } from "./workplace.ts";
 
 const SUBMIT_LIMIT_MS = 15_000;
@@ -60,6 +61,7 @@ export function openGatewayTasks(url: string, log: Logger): GatewayTasks {
     const text = await readText(submitted);
     if (submitted.statusCode !== 202) throw refusal(submitted.statusCode ?? 0, text);
     accepted.add(task.id);
+    failpoint(gatewayPoints.submitted);
     const events = new URL(`/tasks/${task.id}/events?after=${assignment.lastEvent()}`, url);
     const stream = await open({ method: "GET", url: events, agent: through, headers, signal });
     // An agent that does not know the task any more is given it again by the next attempt.
@@ -137,6 +139,7 @@ async function readStream(
       const events = read.flatMap((line) => ("event" in line ? [line.event] : []));
       if (events.length > 0) assignment.onEvents(events);
       const last = read.find((line) => "answer" in line);
+      failpoint(gatewayPoints.streamRead);
       if (last?.answer.taskId === assignment.task.id) return last.answer;
     }
     return undefined;

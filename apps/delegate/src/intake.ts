@@ -40,7 +40,7 @@ export function openIntake(options: Options): Intake {
   async function take(id: string, type: string): Promise<Outcome> {
     if (acquiring.has(id)) return "known";
     const known = journal.find(id);
-    if (known === undefined && !slots.take(id)) return "left";
+    if (known?.wire === undefined && !slots.take(id)) return "left";
     acquiring.add(id);
     try {
       if (known?.wire !== undefined) return await again(id, known.wire);

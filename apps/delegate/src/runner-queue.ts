@@ -10,9 +10,10 @@ import {
   RunnerProgress,
   type VmTask,
 } from "@gitspaces/contracts";
-import type { Logger } from "@gitspaces/daemon";
+import { type Logger, withFailpoints } from "@gitspaces/daemon";
 import { type Job, Queue } from "bullmq";
 import { Redis } from "ioredis";
+import { queuePoints } from "./failpoints.ts";
 import { watchJobs } from "./job-events.ts";
 import type { Assignment, Workplace } from "./workplace.ts";
 
@@ -43,7 +44,11 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
   });
   redis.on("error", (error: Error) => log.debug({ reason: error.message }, "redis"));
-  const queue = new Queue(RUNNER_QUEUE, { connection: redis, prefix: REDIS_PREFIX });
+  const queue = withFailpoints(
+    "delegate",
+    new Queue(RUNNER_QUEUE, { connection: redis, prefix: REDIS_PREFIX }),
+    queuePoints,
+  );
   queue.on("error", (error) => log.debug({ reason: error.message }, "runner queue"));
 
   const stop = new AbortController();
