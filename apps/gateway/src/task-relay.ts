@@ -13,7 +13,7 @@ import {
   toFailure,
   toProblem,
 } from "@gitspaces/contracts";
-import type { Logger } from "@gitspaces/daemon";
+import { failpoint, type Logger } from "@gitspaces/daemon";
 import { clientTls, peerName, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { sendJson } from "./answer.ts";
 import type { Routed, Routes } from "./routes.ts";
@@ -75,6 +75,7 @@ async function relayTask(
   const routed = routes.find(gitspace.data);
   if (routed === undefined)
     throw fail("vm_unreachable", `There is no route to ${gitspace.data} yet.`, { retry: "later" });
+  failpoint("gateway.afterRoute");
   const body = isTask ? await readBody(request) : undefined;
   await pass({ routed, agent: agentOf(routed), silenceMs }, request, body, response);
 }
@@ -117,6 +118,8 @@ function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, resp
         reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
     });
     asked.once("response", (answer) => {
+      const reached = (name: string) => passOr(response, name);
+      reached(body === undefined ? "gateway.afterFollowed" : "gateway.afterSubmitted");
       // An agent is inside of what a person may break: nothing it says may throw from here.
       const status = answer.statusCode ?? 0;
       if (status < 200) {
@@ -127,10 +130,21 @@ function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, resp
       response.flushHeaders();
       pipeline(answer, response, (error) => {
         if (error != null) response.destroy();
+        else reached(body === undefined ? "gateway.afterAnswer" : "gateway.afterAccepted");
       });
+      if (body === undefined) answer.on("data", () => reached("gateway.afterEvents"));
     });
     asked.end(body);
   });
+}
+
+/** A failpoint in a listener: where it fails, the answer breaks off. */
+function passOr(response: ServerResponse, name: string): void {
+  try {
+    failpoint(name);
+  } catch {
+    response.destroy();
+  }
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, log: Logger): void {

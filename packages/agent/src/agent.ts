@@ -1,7 +1,7 @@
 // Wiring: each thing is opened, then told how it closes. The IDE comes first, since it takes longest to be warm.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Logger, retryUntil, systemClock } from "@gitspaces/daemon";
+import { type Logger, retryUntil, systemClock, withFailpoints } from "@gitspaces/daemon";
 import { enrol, keepCertificate } from "@gitspaces/daemon/certificates";
 import { childEnvironment } from "./child-environment.ts";
 import type { AgentConfig } from "./config.ts";
@@ -36,18 +36,27 @@ export async function startAgent(
   await endProcesses(instanceId, 0);
   const runFolder = opened.use(openRunFolder(stateFolder)).path;
   const env = { ...childEnvironment(process.env, home, instanceId), XDG_RUNTIME_DIR: runFolder };
-  const journal = opened.use(new Journal(join(stateFolder, "journal.db")));
-  const identities = new IdentityStore(stateFolder);
+  const journal = withFailpoints("agent", opened.use(new Journal(join(stateFolder, "journal.db"))), {
+    add: "Task",
+    append: "Events",
+    answer: "Answer",
+    setFact: "Fact",
+    raiseGeneration: "Generation",
+  });
+  const identities = withFailpoints("agent", new IdentityStore(stateFolder), { take: "Identity" });
   const ports = new Ports(config.isolation, instanceId);
   opened.defer(async () => void (await endProcesses(instanceId, 1_000)));
   const command = ideCommand(config.imageFolder, home, runFolder);
-  const ide = opened.use(new Ide({ command, home, env, log }));
+  const ide = withFailpoints("agent", opened.use(new Ide({ command, home, env, log })), {
+    ready: "Ide",
+    stop: "IdeStop",
+  });
   const house: House = {
     instanceId,
     home,
     runFolder,
     env,
-    homeDisk: folderDisk(home),
+    homeDisk: withFailpoints("agent", folderDisk(home), { attached: "HomeDisk" }),
     identities,
     journal,
     ide,

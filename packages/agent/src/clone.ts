@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fail, FailureError, type Secrets } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
 import { git } from "./git.ts";
 import { lendCredentials } from "./git-credentials.ts";
@@ -63,7 +64,9 @@ export async function ensureClone(work: Work, cloning: Cloning): Promise<Clone> 
   work.emit("agent_clone_start", `Cloning ${cloning.repository.url}`);
   try {
     await clone(work, cloning, half);
+    failpoint("agent.afterHalfClone");
     renameSync(half, folder);
+    failpoint("agent.afterClone");
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
     if (!work.signal.aborted)
@@ -104,7 +107,10 @@ const PROGRESS_EVERY_MS = 500;
 function quietly(tell: (line: string) => void): (line: string) => void {
   let toldAt = 0;
   return (line) => {
-    if (line.startsWith("Cloning into ")) return;
+    if (line.startsWith("Cloning into ")) {
+      failpoint("agent.afterCloneBegun");
+      return;
+    }
     const progress = /\d+%/.test(line) && !/, done\.?$/.test(line);
     if (progress && performance.now() - toldAt < PROGRESS_EVERY_MS) return;
     if (progress) toldAt = performance.now();

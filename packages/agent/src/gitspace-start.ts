@@ -1,6 +1,7 @@
 // A start: home disk, clone, dev container, IDE; each stage told and timed.
 import { rmSync } from "node:fs";
 import { FailureError, type TaskResult } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import { type Clone, ensureClone } from "./clone.ts";
 import { readDevcontainer } from "./devcontainer.ts";
 import { type DevcontainerPlan, planDevcontainer, withVariables } from "./devcontainer-plan.ts";
@@ -50,6 +51,7 @@ async function setUp(house: House, work: Work, task: TaskOf<"gitspace.start">): 
     await house.homeDisk.attached(house.identities.identity?.homeDisk ?? "", work.signal);
     claimHome(home, task.generation);
     furnishHome(home);
+    failpoint("agent.afterHomeFurnished");
     return await openTaskSecrets(house, task);
   });
   const { folder, fresh } = await work.stage(
@@ -62,6 +64,7 @@ async function setUp(house: House, work: Work, task: TaskOf<"gitspace.start">): 
     const plan = findPlan(work, { folder, fresh }, devcontainerPath, env);
     writeMachineSettings(home, plan.variables);
     openFolderFirst(home, folder);
+    failpoint("agent.afterDevcontainer");
     const complaints = await runHooks(work, { plan, folder, home, env: withVariables(env, plan.variables) });
     return [...plan.notApplied, ...complaints];
   });

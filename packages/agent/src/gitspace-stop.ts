@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fail, type TaskResult } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import { run } from "./command.ts";
 import { hasGitChanges } from "./git-changes.ts";
 import { claimHome, OWN_FOLDER } from "./home-disk.ts";
@@ -18,6 +19,7 @@ export async function stopGitspace(house: House, work: Work): Promise<TaskResult
   claimHome(house.home, work.task.generation);
   await work.stage("processes", async () => await endAll(house));
   const changed = await work.stage("git", async () => await hasGitChanges(house.journal.fact("folder"), house.env));
+  failpoint("agent.afterGitChanges");
   await work.stage("sync", async () => await syncHome(house));
   work.emit("agent_gitspace_stop_completed", changed ? "Stopped; there are changes that are not pushed" : "Stopped");
   return { hasGitChanges: changed };
@@ -33,6 +35,7 @@ export async function removeGitspace(
   claimHome(house.home, work.task.generation);
   await work.stage("processes", async () => await endAll(house));
   if (deleteData) deletePersonsData(house.home);
+  failpoint("agent.afterRemoval");
   await work.stage("sync", async () => await syncHome(house));
   work.emit("agent_gitspace_deletion_completed", deleteData ? "Removed, with its data" : "Removed; its data stays");
   return {};
@@ -41,6 +44,7 @@ export async function removeGitspace(
 async function endAll({ ide, instanceId, log }: House): Promise<void> {
   await ide.stop();
   const left = await endProcesses(instanceId, STOP_GRACE_MS);
+  failpoint("agent.afterProcesses");
   if (left.length > 0) log.warn({ pids: left }, "processes could not be ended");
 }
 
@@ -55,5 +59,6 @@ function deletePersonsData(home: string): void {
 async function syncHome({ home, env }: House): Promise<void> {
   const signal = AbortSignal.timeout(SYNC_DEADLINE_MS);
   const { code, output } = await run({ program: "sync", args: ["-f", "--", home], cwd: "/", env, signal });
+  failpoint("agent.afterSync");
   if (code !== 0) throw fail("internal", `The home disk could not be synchronised: ${output.join(" ")}`);
 }

@@ -2,6 +2,7 @@
 import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { fail } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import { writeDurably } from "./durable-file.ts";
 
 /** Waits for the home disk. */
@@ -73,4 +74,5 @@ export function claimHome(home: string, generation: number): void {
     throw fail("superseded", `The home disk has seen generation ${seen}, later than ${generation}.`);
   }
   if (seen !== generation) writeDurably(file, `${generation}\n`);
+  failpoint("agent.afterHomeClaim");
 }

@@ -1,6 +1,7 @@
 // Lifecycle hooks of a repository, run in place. A hook that fails is told of and does not stop a start.
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { failpoint } from "@gitspaces/daemon";
 import { z } from "zod";
 import type { ChildEnvironment } from "./child-environment.ts";
 import { run } from "./command.ts";
@@ -22,11 +23,13 @@ export async function runHooks(work: Work, { plan, folder, home, env }: HookRun)
   const failed: string[] = [];
   for (const { name, command } of due) {
     const complaint = await runHook(work, name, command, folder, env);
+    failpoint("agent.afterHook");
     if (complaint !== undefined) {
       failed.push(complaint);
       work.emit("note", complaint, { hook: name });
     }
     if (name !== "postStartCommand") writeDurably(marker, JSON.stringify([...done.add(name)]));
+    failpoint("agent.afterHookNoted");
   }
   if (failed.length === 0) work.emit("agent_devcontainer_completed", "Every hook ended well");
   else work.emit("agent_devcontainer_failed", failed.join(" "));
