@@ -69,7 +69,7 @@ export class Identity {
     if (token === undefined || user === undefined) throw unknown("This token is not known.");
     if (token.expires_at <= at) throw unknown("This token has expired; make a new one.");
     if (at - (token.last_used ?? 0) > NOTE_USE_EVERY_MS) {
-      this.#store.step(() => this.#store.tokens.used({ identifier: token.identifier, at }));
+      this.#store.step("TokenUsed", () => this.#store.tokens.used({ identifier: token.identifier, at }));
     }
     return { user, token: token.identifier };
   }
@@ -98,7 +98,7 @@ export class Identity {
   begin(reply: FastifyReply, { user, token }: Person): void {
     const secret = randomSecret();
     const created = this.#clock.now();
-    this.#store.step(() =>
+    this.#store.step("SessionBegun", () =>
       this.#store.sessions.add({
         hash: sha256(secret),
         user: user.identifier,
@@ -113,7 +113,8 @@ export class Identity {
   /** Ends the browser's session, here and on every Gitspace's host it led to. */
   end(request: FastifyRequest, reply: FastifyReply): void {
     const cookie = request.cookies[this.cookieName];
-    if (cookie !== undefined) this.#store.step(() => endSession(this.#store, sha256(cookie), this.#clock.now()));
+    if (cookie !== undefined)
+      this.#store.step("SessionEnded", () => endSession(this.#store, sha256(cookie), this.#clock.now()));
     void reply.clearCookie(this.cookieName, this.#cookie());
   }
 

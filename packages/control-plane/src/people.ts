@@ -11,7 +11,7 @@ const NEVER_MS = Date.UTC(9999, 0);
 export function bootstrapAdmin(store: Store, clock: Clock, token: string): void {
   const created = clock.now();
   const hash = sha256(token);
-  store.step(() => {
+  store.step("AdminMade", () => {
     const admin = {
       identifier: "admin",
       display_name: "Administrator",

@@ -56,7 +56,7 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
       { schema: { params: z.object({ code: z.string() }) }, exposeHeadRoute: false },
       async (request, reply) => {
         const link = attempts.guard(request.ip, () => {
-          const spent = store.step(() => store.links.spend({ hash: sha256(request.params.code) }));
+          const spent = store.step("LinkSpent", () => store.links.spend({ hash: sha256(request.params.code) }));
           if (spent === undefined || spent.expires_at <= clock.now()) {
             throw fail("expired", "This link was opened before, or is older than ten minutes. Make a new one.");
           }
@@ -82,7 +82,9 @@ export async function signIn(root: App, parts: Parts): Promise<void> {
       if (!mayReach(store, gitspaceId, port, user)) throw fail("not_found", `There is no Gitspace ${gitspaceId}.`);
       const content = claims(gitspaceId, user, nonce);
       // The gateway's session has the id of its code: noted before there is one, so that it can be ended.
-      store.step(() => store.visits.add({ id: content.jti, session, user: user.identifier, at: clock.now() }));
+      store.step("VisitNoted", () =>
+        store.visits.add({ id: content.jti, session, user: user.identifier, at: clock.now() }),
+      );
       const code = await signing.signCode(content);
       const query = new URLSearchParams({ code, to: safePath(to) });
       return await reply.redirect(`${asked.origin}/.gitspaces/sign-in?${query.toString()}`, 303);

@@ -72,7 +72,7 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
     },
     async (request, reply) => {
       const { id } = visible(parts, request.params.gitspace_identifier, request.user);
-      store.step(() => act(parts, id, { on: "delete" }, request.user.identifier));
+      store.step("Accept", () => act(parts, id, { on: "delete" }, request.user.identifier));
       return await reply.code(204).send(null);
     },
   );
@@ -96,7 +96,7 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
           field: "action",
         });
       }
-      store.step(() => act(parts, id, { on: action }, request.user.identifier));
+      store.step("Accept", () => act(parts, id, { on: action }, request.user.identifier));
       return gitspaceView(store, addresses, visible(parts, id, request.user));
     },
   );

@@ -50,7 +50,7 @@ export function create(
   const id = makeGitspaceId(name, randomBytes);
   const token = body.code_repo_token;
   const at = clock.now();
-  return store.step(() => {
+  return store.step("Create", () => {
     const earlier = key === undefined ? undefined : store.creations.get({ user: user.identifier, key });
     if (earlier !== undefined) {
       if (earlier.digest !== digest)
@@ -109,7 +109,7 @@ export function askStatus({ store, clock, deadlines }: ApiParts, row: GitspaceRo
   }
   const id = uuidv7();
   const at = clock.now();
-  store.step(() => {
+  store.step("StatusAsked", () => {
     const deadline = at + deadlines.statusMs;
     const { generation } = row;
     store.tasks.add({

@@ -62,7 +62,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
         organisation: request.user.organisation,
         created: clock.now(),
       };
-      if (store.step(() => store.users.add({ ...row })) === 0) {
+      if (store.step("UserMade", () => store.users.add({ ...row })) === 0) {
         throw fail("conflict", `There is a user ${identifier} already.`, { field: "identifier", retry: "never" });
       }
       return await reply.code(201).send(userView(row));
@@ -102,7 +102,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
         created,
         expires_at: created + expires_in_days * DAY_MS,
       };
-      store.step(() => store.tokens.put(row));
+      store.step("TokenMade", () => store.tokens.put(row));
       return await reply.code(201).send({ ...tokenView({ ...row, last_used: null }), token });
     },
   );
@@ -123,7 +123,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
       if (token === undefined || (token.user !== request.user.identifier && request.user.role !== "admin")) {
         throw fail("not_found", "There is no such token.");
       }
-      store.step(() => {
+      store.step("TokenRevoked", () => {
         store.tokens.remove({ identifier });
         endAllOfToken(store, identifier, clock.now());
       });
@@ -146,7 +146,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
       if (gitspace !== null) visible(parts, gitspace, request.user);
       const code = randomSecret();
       const expires = clock.now() + LINK_MS;
-      store.step(() =>
+      store.step("LinkMade", () =>
         store.links.add({
           hash: sha256(code),
           user: request.user.identifier,

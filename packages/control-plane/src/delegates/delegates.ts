@@ -1,5 +1,6 @@
 // What a delegate can do: register, be told of tasks, acquire one, send its events, answer it.
 import { Answer, fail, failedAnswer, failure, type EventBatch, type RegisterRequest } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import { v7 as uuidv7 } from "uuid";
 import type { SigningKey } from "../keys.ts";
 import { type Collaborators, writeEvent } from "../lifecycle/act.ts";
@@ -28,7 +29,7 @@ export function register(with_: With, request: RegisterRequest): string {
   const types =
     request.supportedTaskTypes === undefined ? (known?.types ?? "[]") : JSON.stringify(request.supportedTaskTypes);
   if (known?.name !== name || known.tags !== tags || known.types !== types) {
-    store.step(() => store.delegates.put({ id, name, tags, types, at: clock.now() }));
+    store.step("Register", () => store.delegates.put({ id, name, tags, types, at: clock.now() }));
   }
   presence.beat(id, request.freeSlots, store.tasks.heldBy({ holder: id })?.count ?? 0);
   store.bells.tasks.ring();
@@ -52,6 +53,7 @@ export async function poll(with_: With, delegate: DelegateRow, waitMs: number, s
     const tasks = waitMs === 0 ? offers.list(delegate) : offers.untold(delegate);
     const cancelled = offers.cancelled(delegate);
     const leftMs = until - clock.now();
+    if (tasks.length > 0) failpoint("control-plane.afterOffer");
     if (tasks.length > 0 || cancelled.length > 0 || leftMs <= 0 || signal.aborted) return { tasks, cancelled };
     await store.bells.tasks.next(seen, Math.min(leftMs, Math.max(10, offers.tellAgainMs(delegate))), signal);
   }
@@ -67,7 +69,7 @@ export async function acquire(
   const before = taskOf(with_, taskId);
   if (!isFor(before, delegate)) throw notYours();
   const text = await envelope(with_, before);
-  store.step(() => {
+  store.step("Acquire", () => {
     const at = clock.now();
     if (store.tasks.acquire({ id: taskId, holder: delegate.id, envelope: text, at }) === 0) return;
     const gitspace = store.gitspaces.get({ id: before.gitspace });
@@ -110,7 +112,7 @@ export function takeEvents(with_: With, taskId: string, { events }: EventBatch):
   const wrong = events.find((event) => event.taskId !== taskId || event.gitspaceId !== gitspace);
   if (wrong !== undefined)
     throw fail("bad_request", `The event ${wrong.seq} belongs to another task.`, { field: "events" });
-  store.step(() => {
+  store.step("Events", () => {
     noteConnected(with_, task, events[0]?.at);
     for (const { seq, at, kind, message, fields } of events) {
       if (kind === "log") store.logs.add({ gitspace, task: taskId, seq, out: message, time: Math.round(at) });
@@ -142,7 +144,7 @@ export function takeAnswer(
   const { store, offers, presence } = with_;
   presence.heard(delegateId);
   const answer = answerIn(taskOf(with_, taskId), response);
-  return store.step(() => {
+  return store.step("Answer", () => {
     const task = taskOf(with_, taskId);
     if (response.code === "RETRY_ON_OTHER_DELEGATE" && task.state === "acquired" && task.holder === delegateId) {
       const refused = JSON.stringify([...(JSON.parse(task.refused) as string[]), delegateId]);

@@ -1,6 +1,6 @@
 // What gateways follow and report: the stream of signed access documents and revocations, and their reports.
 import { fail, type GatewayReport, GatewayReports, parse } from "@gitspaces/contracts";
-import type { Clock } from "@gitspaces/daemon";
+import { type Clock, failpoint } from "@gitspaces/daemon";
 import { sameSecret } from "../hash.ts";
 import type { App } from "../http.ts";
 import type { SigningKey } from "../keys.ts";
@@ -35,6 +35,7 @@ export async function gatewayRoutes(root: App, { store, signing, token, closing 
             for (const row of rows) {
               send(row.kind, { jws: await signing.signDocument(JSON.parse(row.body)) }, row.version);
               version = row.version;
+              failpoint("control-plane.afterAccess");
             }
           }
           if (!isReady) send("ready", {});
@@ -45,7 +46,7 @@ export async function gatewayRoutes(root: App, { store, signing, token, closing 
 
     app.post("/api/gateway/v1/reports", async (request) => {
       const { reports } = parse(GatewayReports, request.body, "reports");
-      store.step(() => {
+      store.step("Reports", () => {
         for (const report of reports) takeReport(store, report);
       });
       return {};

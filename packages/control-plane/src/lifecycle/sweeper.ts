@@ -50,12 +50,12 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
 /** Does everything that is due now, one step for each. */
 export function sweep(with_: Collaborators, presence: Presence): void {
   const { store, clock } = with_;
-  for (const task of store.tasks.overdue({ at: clock.now() })) store.step(() => settleTimeout(with_, task));
+  for (const task of store.tasks.overdue({ at: clock.now() })) store.step("Timeout", () => settleTimeout(with_, task));
   for (const { id } of store.gitspaces.toRetry({ at: clock.now() }))
-    store.step(() => apply(with_, id, { on: "retry" }));
+    store.step("Retry", () => apply(with_, id, { on: "retry" }));
   for (const task of store.tasks.acquired()) {
     if (task.holder === null || !presence.isLost(task.holder)) continue;
-    store.step(() => {
+    store.step("OfferAgain", () => {
       store.tasks.offerAgain({ id: task.id, refused: task.refused });
       store.bells.touch("tasks");
     });
@@ -71,7 +71,7 @@ function nextDue({ store }: Collaborators, presence: Presence): number {
 /** Asks for the VM of everything that runs, so that a Gitspace whose machine was restarted is not shown as running for ever. */
 function lookAtRunning({ store, clock, deadlines }: Collaborators): void {
   const at = clock.now();
-  store.step(() => {
+  store.step("Look", () => {
     for (const { id } of store.gitspaces.running()) {
       const gitspace = store.gitspaces.get({ id });
       if (gitspace === undefined) continue;

@@ -1,6 +1,8 @@
 // All tables of the control plane behind their nouns, and the one way to write to several of them: a step.
-import { openDatabase, transaction } from "@gitspaces/daemon/sqlite";
+import { failpoint } from "@gitspaces/daemon";
+import { openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
 import { Bells } from "../bells.ts";
+import { afterStep, type StepName } from "../failpoints.ts";
 import { openAccess, openGateways } from "./access.ts";
 import { openCreations } from "./creations.ts";
 import { openDelegates } from "./delegates.ts";
@@ -33,19 +35,20 @@ export function openStore(path: string) {
     access: openAccess(db),
     gateways: openGateways(db),
     creations: openCreations(db),
-    /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. */
-    step<T>(work: () => T): T {
+    /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. Its name is its failpoint's. */
+    step<T>(name: StepName, work: () => T): T {
       try {
         const result = transaction(db, work);
         bells.ringTouched();
+        failpoint(afterStep(name));
         return result;
       } finally {
         bells.forgetTouched();
       }
     },
-    /** Throws when the database does not answer. */
-    check(): void {
-      db.prepare("SELECT 1").get();
+    /** Throws when the database does not take a write that lasts. */
+    probe(): void {
+      probeDatabase(db);
     },
     [Symbol.dispose](): void {
       db.close();
