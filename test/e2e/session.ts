@@ -3,7 +3,7 @@ import { request } from "node:http";
 import type { Api } from "./api.ts";
 import type { System } from "./system.ts";
 
-type Jar = Map<string, Map<string, string>>;
+export type Jar = Map<string, Map<string, string>>;
 type Reply = { status: number; location: string | undefined; body: string };
 
 function get(url: URL, jar: Jar): Promise<Reply> {
@@ -33,10 +33,12 @@ function get(url: URL, jar: Jar): Promise<Reply> {
   });
 }
 
-async function follow(start: string, jar: Jar): Promise<Reply> {
+/** Goes where `start` leads, at most twelve hops; `onReply` hears each reply on the way. */
+export async function follow(start: string, jar: Jar, onReply: (reply: Reply) => void = () => {}): Promise<Reply> {
   let url = new URL(start);
   for (let hop = 0; hop < 12; hop++) {
     const reply = await get(url, jar);
+    onReply(reply);
     if (reply.location === undefined || reply.status < 300 || reply.status > 399) return reply;
     url = new URL(reply.location, url);
   }
@@ -48,4 +50,11 @@ export async function portPage(system: System, api: Api, id: string, port: numbe
   const jar: Jar = new Map();
   await follow(await api.signInLink(id), jar);
   return (await follow(`http://${port}--${id}.gitspaces.localhost:${system.portBase + 1}${path}`, jar)).body;
+}
+
+/** The page of a Gitspace's IDE, for somebody who came by a sign-in link. */
+export async function idePage(system: System, api: Api, id: string): Promise<{ status: number; body: string }> {
+  const jar: Jar = new Map();
+  await follow(await api.signInLink(id), jar);
+  return await follow(`http://${id}.gitspaces.localhost:${system.portBase + 1}/`, jar);
 }

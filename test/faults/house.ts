@@ -1,5 +1,5 @@
 // A whole system that a test may hurt: its processes are killed and stopped from outside, its failpoints armed by files.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Api, apiClient } from "../e2e/api.ts";
@@ -21,6 +21,8 @@ export type House = AsyncDisposable & {
   arm(name: string, action?: "kill" | "stop" | "error"): void;
   disarm(name: string): void;
   hasPassed(name: string): boolean;
+  /** Where failpoints are armed and traced: the daemons' folder, then one of each VM. */
+  failpointFolders(): string[];
   /** The process of a daemon or of Redis now, or the agents' of all VMs. */
   pids(victim: Victim): number[];
   signal(victim: Victim, signal: NodeJS.Signals): void;
@@ -43,7 +45,15 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     vmHostPorts: [git.port, ...vmHostPorts],
     env: { GITSPACES_FAILPOINT_FOLDER: failpoints, ...env },
   });
-  const folders = () => [failpoints, ...vmFolders(data).map((folder) => join(folder, "state", "failpoints"))];
+  const folders = () => {
+    const all = [failpoints, ...vmFolders(data).map((folder) => join(folder, "state", "failpoints"))];
+    for (const folder of all.slice(1)) {
+      mkdirSync(folder, { recursive: true });
+      // The agent has a user of its own, who marks in it what was passed.
+      chmodSync(folder, 0o777);
+    }
+    return all;
+  };
 
   const close = opened.move();
   const house: House = {
@@ -54,7 +64,6 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     arm(name, action = "kill") {
       const places = name.startsWith("agent.") ? folders().slice(1) : [failpoints];
       for (const folder of places) {
-        mkdirSync(folder, { recursive: true, mode: 0o777 });
         rmSync(join(folder, `${name}.passed`), { force: true });
         writeFileSync(join(folder, name), action);
       }
@@ -62,6 +71,7 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     disarm(name) {
       for (const folder of folders()) rmSync(join(folder, name), { force: true });
     },
+    failpointFolders: folders,
     hasPassed: (name) => folders().some((folder) => existsSync(join(folder, `${name}.passed`))),
     pids(victim) {
       if (victim === "agent") return agentPids(data);

@@ -1,0 +1,8 @@
+// Every failpoint on the way of a Gitspace's life, as each part lists its own.
+import { failpointNames as delegate } from "../../apps/delegate/src/failpoints.ts";
+import { failpointNames as gateway } from "../../apps/gateway/src/failpoints.ts";
+import { failpointNames as runner } from "../../apps/runner/src/failpoints.ts";
+import { failpointNames as agent } from "../../packages/agent/src/failpoints.ts";
+import { failpointNames as controlPlane } from "../../packages/control-plane/src/failpoints.ts";
+
+export const failpointsOnTheWay: readonly string[] = [...controlPlane, ...delegate, ...runner, ...gateway, ...agent];
