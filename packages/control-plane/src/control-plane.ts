@@ -1,7 +1,17 @@
 // Wires the control plane: opened in order, closed in reverse.
 import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
 import { fail } from "@gitspaces/contracts";
-import { createLog, type Clock, type Logger, readSecret, startAdmin, systemClock } from "@gitspaces/daemon";
+import {
+  createLog,
+  type Clock,
+  type Logger,
+  probeFolder,
+  readSecret,
+  startAdmin,
+  startCanary,
+  systemClock,
+} from "@gitspaces/daemon";
 import { Addresses } from "./addresses.ts";
 import { publicApi } from "./api/api.ts";
 import type { ApiParts } from "./api/gitspaces.ts";
@@ -29,7 +39,11 @@ type Options = { log?: Logger; clock?: Clock; lookEveryMs?: number };
 
 /** Starts a control plane. @throws {FailureError} when a secret is missing or unreadable, with the file and the cure. */
 export async function startControlPlane(config: Config, options: Options = {}): Promise<ControlPlane> {
-  const { log = createLog("control-plane", config.logLevel), clock = systemClock } = options;
+  const {
+    log = createLog("control-plane", config.logLevel),
+    clock = systemClock,
+    lookEveryMs = config.lookEveryMs,
+  } = options;
   const { publicUrl } = config;
   const signing = await openSigningKey(readSecret(config.signingKeyFile));
   const vault = openVault(readSecret(config.secretsKeyFile));
@@ -53,7 +67,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   const identity = new Identity(store, clock, publicUrl);
   const attempts = new Attempts(clock);
   const addresses = new Addresses(config.gitspacesUrl);
-  const { defaultPool, singleUser, accountId } = config;
+  const { defaultPool, singleUser, deleteGraceMs, accountId } = config;
   const parts: ApiParts = {
     store,
     clock,
@@ -63,6 +77,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     defaultPool,
     publicUrl,
     singleUser,
+    deleteGraceMs,
     closing: closing.signal,
   };
 
@@ -92,14 +107,18 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   await listen(app, config);
   const bound = app.server.address() as AddressInfo;
 
-  opened.use(startSweeper({ store, clock, deadlines, presence, log, ...lookEvery(options) }));
-  const admin = opened.use(
-    await startAdmin({
-      listen: config.adminListen,
-      log,
-      name: "control-plane",
-      checks: { database: () => store.check() },
+  opened.use(startSweeper({ store, clock, deadlines, presence, log, lookEveryMs }));
+  const canary = opened.use(
+    startCanary({
+      what: "a write to the database",
+      async trip() {
+        store.probe();
+        await probeFolder(dirname(databasePath(config)));
+      },
     }),
+  );
+  const admin = opened.use(
+    await startAdmin({ listen: config.adminListen, log, name: "control-plane", checks: { database: canary.check } }),
   );
   const running = opened.move();
   return {
@@ -115,10 +134,6 @@ async function listen(app: App, { listen: { host, port } }: Config): Promise<voi
     const cure = "Stop what uses it, or set GITSPACES_LISTEN to another one.";
     throw fail("conflict", `${host}:${port} is in use already. ${cure}`, { field: "listen", cause });
   });
-}
-
-function lookEvery({ lookEveryMs }: Options): { lookEveryMs?: number } {
-  return lookEveryMs === undefined ? {} : { lookEveryMs };
 }
 
 function host(address: string): string {

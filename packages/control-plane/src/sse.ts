@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Bell } from "./bells.ts";
 import { left } from "./http.ts";
 
-const HEARTBEAT_MS = 15_000;
+/** A reader that hears nothing for twice as long knows that it is cut off. */
+const HEARTBEAT_MS = 5_000;
 
 export type Send = (event: string, data: unknown, id?: number) => void;
 
@@ -17,7 +18,7 @@ type Stream = {
   write: (send: Send) => Promise<"end" | void> | "end" | void;
 };
 
-/** Serves a stream until the client leaves or the server stops. Heartbeats are comments, every 15 s. */
+/** Serves a stream until the client leaves or the server stops. Heartbeats are comments, every 5 s. */
 export async function serveEvents({ request, reply, bells, closing, write }: Stream): Promise<void> {
   const { raw } = reply;
   const signal = left(reply, closing);

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { fail } from "@gitspaces/contracts";
 
 export type { DatabaseSync } from "node:sqlite";
 
@@ -28,7 +29,24 @@ export function openDatabase(path: string, migrations: readonly string[]): Datab
   return db;
 }
 
-/** Runs `work` as one transaction: all of it is on the disk afterwards, or nothing. Inside another it is part of that one. */
+/**
+ * Commits nothing, durably. @throws {FailureError} `disk_full`, or what else the disk says. Then the write-ahead log is brought
+ * into the database where that needs no room: a log that filled the disk by itself would stay full, as only a commit empties it.
+ */
+export function probeDatabase(db: DatabaseSync): void {
+  try {
+    const { user_version: present } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+    transaction(db, () => db.exec(`PRAGMA user_version = ${present}`));
+  } catch (error) {
+    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    throw error;
+  }
+}
+
+/**
+ * Runs `work` as one transaction: all of it is on the disk afterwards, or nothing. Inside another it is part of that one.
+ * @throws {FailureError} `disk_full` when the disk has no room for it; what `work` throws.
+ */
 export function transaction<T>(db: DatabaseSync, work: () => T): T {
   if (db.isTransaction) return work();
   db.exec("BEGIN IMMEDIATE");
@@ -38,6 +56,18 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
     return result;
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
+    throw isDiskFull(error) ? diskFull(error) : error;
   }
+}
+
+/** SQLITE_FULL, or SQLITE_IOERR_SHMSIZE: there was no room for the index of the write-ahead log. */
+function isDiskFull(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === 13 || errcode === 4_874;
+}
+
+function diskFull(cause: unknown): Error {
+  return fail("disk_full", "The disk is full, so nothing was changed. It works again once there is room on it.", {
+    cause,
+  });
 }
