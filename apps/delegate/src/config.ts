@@ -6,6 +6,8 @@ export const ConfigSchema = z.strictObject({
   ...commonConfig,
   adminListen: address.default({ host: "127.0.0.1", port: 7410 }),
   controlPlaneUrl: z.url({ protocol: /^https?$/ }),
+  /** PEM of the authorities that may vouch for an https control plane, instead of those Node knows. */
+  controlPlaneCaFile: z.string().min(1).optional(),
   accountId: z.string().min(1),
   delegateTokenFile: secretFile,
   /** Also the name in the delegate's certificate, hence its plain form. */

@@ -11,6 +11,9 @@ import {
 import type { AccountToken } from "./account-token.ts";
 import { open, readText } from "./exchange.ts";
 
+/** Short, so that a control plane that takes requests and answers none is noticed before the next one is due. */
+const HEARTBEAT_LIMIT_MS = 8_000;
+
 /** The control plane answered, and not with success. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
@@ -28,7 +31,17 @@ export function refusedWith(error: unknown, ...statuses: number[]): boolean {
 }
 
 export type ControlPlane = ReturnType<typeof openControlPlane>;
-type Options = { url: string; accountId: string; token: AccountToken };
+type Options = {
+  url: string;
+  accountId: string;
+  token: AccountToken;
+  /** PEM; without it the authorities that Node knows. */
+  ca?: string | undefined;
+  /** Hears how each call ended. */
+  onOutcome?: (error?: unknown) => void;
+  /** Hears when the control plane says that it answered. */
+  onDate?: (date: string | undefined) => void;
+};
 type Call = {
   method: "GET" | "POST" | "PUT";
   path: string;
@@ -38,12 +51,26 @@ type Call = {
 };
 
 /** Speaks to the control plane at `url`. Each call throws `Refusal` for an answer that is not 2xx, other errors for none at all. */
-export function openControlPlane({ url, accountId, token }: Options) {
+export function openControlPlane(given: Options) {
+  const { url, accountId, token, ca, onOutcome = () => undefined, onDate = () => undefined } = given;
   const base = url.replace(/\/+$/, "");
   const options = { keepAlive: true, scheduling: "lifo" as const };
-  const agent = base.startsWith("https:") ? new SecureAgent(options) : new PlainAgent(options);
+  const agent = base.startsWith("https:")
+    ? new SecureAgent({ ...options, ...(ca === undefined ? {} : { ca }) })
+    : new PlainAgent(options);
 
-  async function once({ method, path, query = {}, body, limitMs }: Call, signal: AbortSignal): Promise<string> {
+  async function once(wanted: Call, signal: AbortSignal): Promise<string> {
+    try {
+      const text = await exchange(wanted, signal);
+      onOutcome();
+      return text;
+    } catch (error) {
+      if (!signal.aborted) onOutcome(error);
+      throw error;
+    }
+  }
+
+  async function exchange({ method, path, query = {}, body, limitMs }: Call, signal: AbortSignal): Promise<string> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const response = await open({
       method,
@@ -53,6 +80,7 @@ export function openControlPlane({ url, accountId, token }: Options) {
       ...(body === undefined ? {} : { body }),
       signal: within,
     });
+    onDate(response.headers.date);
     const text = await readText(response);
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) throw new Refusal(status, text);
@@ -81,7 +109,7 @@ export function openControlPlane({ url, accountId, token }: Options) {
 
     async heartbeat(body: RegisterRequest, signal: AbortSignal): Promise<void> {
       const path = "/api/agent/delegates/heartbeat-with-polling";
-      await call({ method: "POST", path, body: JSON.stringify(body), limitMs: 15_000 }, signal);
+      await call({ method: "POST", path, body: JSON.stringify(body), limitMs: HEARTBEAT_LIMIT_MS }, signal);
     },
 
     /** Waits up to `waitMs` for something to do, when the control plane knows how to hold a request. */

@@ -1,11 +1,21 @@
 // The delegate, wired: opened in order, closed in reverse, and gone on with what the journal says was not finished.
 import { hostname, networkInterfaces } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { taskTypes, type RegisterRequest } from "@gitspaces/contracts";
-import { type Logger, readSecret, startAdmin, systemClock, withFailpoints } from "@gitspaces/daemon";
+import {
+  type Logger,
+  peerClock,
+  probeFolder,
+  readSecret,
+  startAdmin,
+  startCanary,
+  systemClock,
+  withFailpoints,
+} from "@gitspaces/daemon";
 import { makeAccountToken } from "./account-token.ts";
 import type { Config } from "./config.ts";
 import { openControlPlane } from "./control-plane.ts";
+import { watchControlPlane } from "./control-plane-health.ts";
 import { openCourier } from "./courier.ts";
 import { keepEnrolled } from "./enrolled.ts";
 import { controlPlanePoints, journalPoints } from "./failpoints.ts";
@@ -15,6 +25,7 @@ import { openJournal } from "./journal.ts";
 import { openOutbox } from "./outbox.ts";
 import { pollForTasks } from "./poll.ts";
 import { openRegistration } from "./registration.ts";
+import { watchReusedIds } from "./reused-ids.ts";
 import { openRunnerQueue } from "./runner-queue.ts";
 import { makeSlots } from "./slots.ts";
 import { openWork } from "./work.ts";
@@ -22,7 +33,6 @@ import type { Workplace } from "./workplace.ts";
 
 const FLUSH_MS = 5_000;
 const FIRST_REGISTRATION_MS = 60_000;
-const SILENT_MS = 60_000;
 const KEEP_MS = 7 * 24 * 60 * 60_000;
 const PRUNE_EVERY_MS = 60 * 60_000;
 
@@ -33,16 +43,22 @@ const PRUNE_EVERY_MS = 60 * 60_000;
  */
 export async function startDelegate(config: Config, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
   log.level = config.logLevel;
-  const clock = systemClock;
+  // Deadlines and tokens are judged by the control plane, so its time counts here.
+  const clock = peerClock({ peer: "control plane", log });
   const secret = readSecret(config.delegateTokenFile);
   const password = config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile);
+  const ca = config.controlPlaneCaFile === undefined ? undefined : readSecret(config.controlPlaneCaFile);
   const token = makeAccountToken(config.accountId, secret, clock);
 
   await using opened = new AsyncDisposableStack();
   const database = config.database ?? join(config.dataFolder, "delegate.db");
   const onDisk = opened.use(openJournal(database, () => clock.now()));
   const journal = withFailpoints("delegate", onDisk, journalPoints);
-  const dialled = opened.use(openControlPlane({ url: config.controlPlaneUrl, accountId: config.accountId, token }));
+  const health = watchControlPlane(log);
+  const { controlPlaneUrl: url, accountId } = config;
+  const dialled = opened.use(
+    openControlPlane({ url, accountId, token, ca, onOutcome: health.note, onDate: clock.hear }),
+  );
   const controlPlane = withFailpoints("delegate", dialled, controlPlanePoints);
   const slots = makeSlots(config.slots, () => registration.beat());
   const describe = () => describeDelegate(config, slots.free());
@@ -51,7 +67,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const outbox = opened.use(openOutbox({ journal, controlPlane, courier, registration, log }));
   opened.defer(() => outbox.flush(FLUSH_MS));
 
-  const runner = opened.use(openRunnerQueue(config.redisUrl, password, log));
+  const runner = opened.use(openRunnerQueue(config.redisUrl, password, log, clock));
   const gateway = opened.use(openGatewayTasks(config.gatewayTasksUrl, log));
   opened.use(keepEnrolled({ config, onIdentity: (identity) => gateway.setIdentity(identity), log }));
   const placeOf = (type: string) => (type.startsWith("vm.") ? runner : gateway) as Workplace;
@@ -59,7 +75,18 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
 
   const stop = new AbortController();
   const { signal: stopping } = stop;
-  const intake = openIntake({ journal, controlPlane, registration, slots, work, outbox, clock, log, signal: stopping });
+  const intake = openIntake({
+    journal,
+    controlPlane,
+    registration,
+    slots,
+    work,
+    outbox,
+    reused: watchReusedIds({ controlPlane, log, signal: stopping }),
+    clock,
+    log,
+    signal: stopping,
+  });
   for (const held of journal.unanswered()) {
     slots.keep(held.id);
     work.begin(held);
@@ -67,9 +94,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   courier.resume();
   outbox.resume();
   const resuming = intake.resume();
-  let heardAt = clock.now();
-  const onAnswer = () => void (heardAt = clock.now());
-  const polling = pollForTasks({ controlPlane, registration, intake, work, slots, onAnswer, log, signal: stop.signal });
+  const polling = pollForTasks({ controlPlane, registration, intake, work, slots, log, signal: stop.signal });
   opened.defer(async () => {
     stop.abort();
     await Promise.allSettled([polling, resuming]);
@@ -88,12 +113,22 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const pruning = setInterval(prune, PRUNE_EVERY_MS);
   opened.defer(() => clearInterval(pruning));
 
+  const canary = opened.use(
+    startCanary({
+      what: "a write to the journal",
+      async trip() {
+        journal.probe();
+        await probeFolder(dirname(database));
+      },
+    }),
+  );
   const checks = {
     controlPlane: () => {
+      health.check();
       if (registration.id() === undefined) throw new Error("not registered with the control plane");
-      if (clock.now() - heardAt > SILENT_MS) throw new Error("the control plane has not answered for a minute");
     },
     redis: () => runner.ping(),
+    journal: canary.check,
     gateway: () => gateway.check(),
   };
   opened.use(await startAdmin({ listen: config.adminListen, log, name: "delegate", checks }));

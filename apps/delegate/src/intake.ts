@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { WireTask } from "@gitspaces/contracts";
 import { backoff, type Clock, type Logger } from "@gitspaces/daemon";
+import { z } from "zod";
 import { type ControlPlane, Refusal, refusedWith } from "./control-plane.ts";
 import type { Journal } from "./journal.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Registration } from "./registration.ts";
+import type { ReusedIds } from "./reused-ids.ts";
 import type { Slots } from "./slots.ts";
 import { deadlineOf } from "./task-reading.ts";
 import { monotonicMs, type Work } from "./work.ts";
@@ -26,15 +28,18 @@ type Options = {
   slots: Slots;
   work: Work;
   outbox: Outbox;
+  reused: ReusedIds;
   clock: Clock;
   log: Logger;
   signal: AbortSignal;
 };
 /** Refusals that may be different later; every other one means that the task is not for us. */
 const PASSING = [401, 403, 408, 425, 429];
+/** For so long an answer to an acquire that can not be read is asked for again: it may have made us the holder. */
+const UNREADABLE_MS = 60 * 60_000;
 
 export function openIntake(options: Options): Intake {
-  const { journal, controlPlane, registration, slots, work, outbox, clock, log, signal } = options;
+  const { journal, controlPlane, registration, slots, work, outbox, reused, clock, log, signal } = options;
   const acquiring = new Set<string>();
 
   async function take(id: string, type: string): Promise<Outcome> {
@@ -77,7 +82,8 @@ export function openIntake(options: Options): Intake {
         return true;
       } catch (error) {
         signal.throwIfAborted();
-        if (isNo(error)) {
+        const isHopeless = isUnreadable(error) && monotonicMs() - delegateOfferedAt > UNREADABLE_MS;
+        if (isNo(error) || isHopeless) {
           log.debug({ taskId: id, reason: (error as Error).message }, "the task is not ours");
           return false;
         }
@@ -99,7 +105,7 @@ export function openIntake(options: Options): Intake {
     }
     if (wire === undefined) return "known";
     if (wire.id !== id || wire.type !== known.type || !isDeepStrictEqual(wire.data, known.data)) {
-      log.error({ taskId: id, alarm: "task_id_reused" }, "a task id came again with another body; refused");
+      reused.refuse(id, known);
       return "known";
     }
     journal.hold(id, holder);
@@ -129,7 +135,11 @@ export function openIntake(options: Options): Intake {
   };
 }
 
+/** Cut short or garbled on its way: it says neither yes nor no. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof SyntaxError || error instanceof z.ZodError;
+}
+
 function isNo(error: unknown): boolean {
-  if (error instanceof SyntaxError) return true;
   return error instanceof Refusal && error.status < 500 && !PASSING.includes(error.status);
 }

@@ -22,7 +22,6 @@ type Options = {
   work: Work;
   slots: Slots;
   waitMs?: number;
-  onAnswer?: () => void;
   log: Logger;
   signal: AbortSignal;
 };
@@ -39,7 +38,6 @@ export async function pollForTasks(options: Options): Promise<void> {
       const answer = await controlPlane.taskEvents(delegateId, waitMs, signal);
       const elapsedMs = performance.now() - asked;
       trouble.reset();
-      options.onAnswer?.();
       const events = answer.delegateTaskEvents ?? [];
       const cancelled = (answer.cancelledTaskIds ?? []).filter((id) => work.cancel(id)).length;
       const outcomes = await soon(intake.offer(events), events.length);
