@@ -46,6 +46,40 @@ test.each(kinds)("a VM whose process died is listed as stopped, and starts again
   await bench.reach(await bench.provider.start(vm.id, call()));
 });
 
+test.each(kinds)(
+  "E1: an agent that is killed is started again in the same VM, with the same home (%s)",
+  async (kind) => {
+    await using bench = disposable(await openBench(kind));
+    const vm = await bench.provider.create(request(), call());
+    const before = (await ask(vm, "process")) as { pid: number };
+    await bench.writeHome(vm, "work", "precious");
+    // From inside, since only there its number means this process.
+    await ask(vm, "run", { command: `kill -KILL ${before.pid}` }).catch(() => {});
+    await expect.poll(() => ask(vm, "process")).not.toEqual(before);
+    expect(await bench.readHome(vm, "work")).toBe("precious");
+    expect(await bench.provider.get(vm.id, call())).toEqual(vm);
+    const begun = performance.now();
+    await bench.provider.stop(vm.id, call());
+    expect(performance.now() - begun).toBeLessThan(8_000);
+    await expect(ask(vm, "hello")).rejects.toThrow("fetch failed");
+  },
+);
+
+test.each(kinds)(
+  "a VM whose outermost process alone was killed is off, and what is left of it ends (%s)",
+  async (kind) => {
+    await using bench = disposable(await openBench(kind));
+    const { dataFolder } = bench.options;
+    const vm = await bench.provider.create(request(), call());
+    await bench.reach(vm);
+    process.kill((await recordOf(dataFolder, vm.id)).process!.pid, "SIGKILL");
+    await expect.poll(async () => (await bench.provider.get(vm.id, call()))?.power).toBe("stopped");
+    await bench.reach(await bench.provider.start(vm.id, call()));
+    await bench.provider.remove(vm.id, call());
+    await expect(ask(vm, "hello")).rejects.toThrow("fetch failed");
+  },
+);
+
 test.each(kinds)("power off ends every process, and homes are found where they were (%s)", async (kind) => {
   await using bench = disposable(await openBench(kind));
   const { dataFolder } = bench.options;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
 
 export type ProcessMark = { pid: number; startTime: string };
-type Stat = { state: string; parent: number; group: number; startTime: string };
+type Stat = { state: string; parent: number; startTime: string };
 
 /** The mark of a process that runs now. */
 export function markOf(pid: number): ProcessMark | undefined {
@@ -69,8 +69,8 @@ export async function endProcesses(
   }
 }
 
-export function groupOf(pid: number): number | undefined {
-  return readStat(pid)?.group;
+export function parentOf(pid: number): number | undefined {
+  return readStat(pid)?.parent;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
@@ -101,7 +101,7 @@ function readStat(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", parent: Number(fields[1]), group: Number(fields[2]), startTime: fields[19] ?? "" };
+    return { state: fields[0] ?? "", parent: Number(fields[1]), startTime: fields[19] ?? "" };
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 // What a VM sees of the machine: a read-only system, its own folders, and nothing of anybody else. Pure.
 import { AGENT_PORT } from "@gitspaces/contracts";
 import type { VmAddresses } from "./address-plan.ts";
+import { keptRunning } from "./init.ts";
 import type { VmFolder } from "./record.ts";
 import { folderVariable } from "./vm-processes.ts";
 
@@ -107,7 +108,8 @@ export function isolatedProcess(input: SandboxInput): VmProcess {
     agent.mounts.flatMap(({ from, to }) => ["--ro-bind", from, to]),
     ["--ro-bind", agent.node, inside.node, "--chdir", inside.state],
     ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"],
-    ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", inside.node, ...nodeFlags, agent.entryInside],
+    ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"],
+    keptRunning([inside.node, ...nodeFlags, agent.entryInside]),
   ].flat();
   const env = {
     ...machineEnvironment,
@@ -138,7 +140,8 @@ export function plainProcess({ folder, port, image, agent, user, path, machineEn
     ...person(folder.home, user, folder.temporary),
     PATH: path,
   };
-  return { program: agent.node, args: [...nodeFlags, agent.entryOutside], env, cwd: folder.state };
+  const [program, ...args] = keptRunning([agent.node, ...nodeFlags, agent.entryOutside]);
+  return { program, args, env, cwd: folder.state };
 }
 
 /** Names of the environment that say how this machine reaches the world and whom it trusts there. */

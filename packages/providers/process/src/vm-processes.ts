@@ -1,6 +1,6 @@
 // A VM's processes: found by what they carry with them, whoever started them, and ended.
 import { addressesOf } from "./address-plan.ts";
-import { endProcesses, groupOf, processesInNamespace, processesWithEnvironment } from "./processes.ts";
+import { endProcesses, parentOf, processesInNamespace, processesWithEnvironment } from "./processes.ts";
 import { type VmRecord, vmFolder } from "./record.ts";
 
 /** Carried by the programs around a sandbox from their first moment on, and taken away from what runs inside. */
@@ -20,7 +20,9 @@ export function vmProcesses(dataFolder: string, { id, network, slot }: VmRecord)
 /** Ends them. The agent has `graceMs` to leave by itself. */
 export async function endVmProcesses(dataFolder: string, record: VmRecord, graceMs: number): Promise<void> {
   const first = record.process?.pid;
-  // Inside a sandbox the first process only waits; the agent is another of its group and ends the rest by leaving.
-  const isAgent = (pid: number) => (record.network === null ? pid === first : pid !== first && groupOf(pid) === first);
-  await endProcesses(() => vmProcesses(dataFolder, record), isAgent, graceMs);
+  // Around a sandbox two processes only wait. The one below them keeps the agent running: it passes the word on, and its
+  // leaving ends the rest.
+  const isInit = (pid: number) =>
+    record.network === null ? pid === first : first !== undefined && parentOf(parentOf(pid) ?? 0) === first;
+  await endProcesses(() => vmProcesses(dataFolder, record), isInit, graceMs);
 }

@@ -7,12 +7,14 @@ import { connect } from "node:net";
 import { join } from "node:path";
 
 const [host, port] = process.env.GITSPACES_LISTEN.split(":");
+const born = Date.now();
 const home = process.env.GITSPACES_HOME;
 const metadata = JSON.parse(await readFile(process.env.GITSPACES_METADATA_FILE, "utf8"));
 
 const deeds = {
   hello: async () => metadata.instanceId,
   environment: async () => process.env,
+  process: async () => ({ pid: process.pid, born }),
   user: async () => ({ uid: process.getuid(), gid: process.getgid() }),
   write: async ({ path, text }) => writeFile(join(home, path), text),
   read: async ({ path }) =>
