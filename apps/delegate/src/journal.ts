@@ -1,6 +1,6 @@
 // The delegate's memory on disk: tasks it took, events on their way, answers until they are acknowledged. Every write is synced.
 import { type TaskEvent, WireTask } from "@gitspaces/contracts";
-import { type DatabaseSync, openDatabase, transaction } from "@gitspaces/daemon/sqlite";
+import { type DatabaseSync, openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
 
 const migrations = [
   `CREATE TABLE tasks (
@@ -168,6 +168,11 @@ export function openJournal(path: string, now: () => number) {
 
     setFact(name: string, value: string): void {
       sql.setFact.run(name, value);
+    },
+
+    /** Throws when the disk takes no write that lasts. */
+    probe(): void {
+      probeDatabase(db);
     },
 
     [Symbol.dispose]() {

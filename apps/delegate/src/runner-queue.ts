@@ -10,7 +10,7 @@ import {
   RunnerProgress,
   type VmTask,
 } from "@gitspaces/contracts";
-import { type Logger, withFailpoints } from "@gitspaces/daemon";
+import { type Clock, type Logger, peerClock, systemClock, withFailpoints } from "@gitspaces/daemon";
 import { type Job, Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { queuePoints } from "./failpoints.ts";
@@ -34,8 +34,13 @@ type Awaited = {
   drop(reason: Error): void;
 };
 
-/** Connects to Redis in the background; until it is there, tasks wait. */
-export function openRunnerQueue(url: string, password: string | undefined, log: Logger): RunnerQueue {
+/** Connects to Redis in the background; until it is there, tasks wait. `clock` is the one that deadlines are told by. */
+export function openRunnerQueue(
+  url: string,
+  password: string | undefined,
+  log: Logger,
+  clock: Clock = systemClock,
+): RunnerQueue {
   const place = new URL(url);
   // The empty password of a URL with a user would win over one given beside the URL.
   if (password !== undefined) place.password = password;
@@ -53,6 +58,15 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
 
   const stop = new AbortController();
   const awaited = new Map<string, Awaited>();
+  const redisClock = peerClock({ peer: "Redis", log });
+  const hearRedis = () => {
+    const heard = redis
+      .time()
+      .then(([seconds, micros]) => redisClock.hear(Number(seconds) * 1_000 + Number(micros) / 1_000));
+    heard.catch(() => undefined);
+  };
+  redis.on("ready", hearRedis);
+  const hearing = setInterval(hearRedis, LOOK_EVERY_MS);
   const lookAtAll = () => {
     for (const id of awaited.keys()) lookSoon(id);
   };
@@ -72,7 +86,13 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
   });
 
   async function put({ task, raw }: Assignment<VmTask>): Promise<void> {
-    await queue.add(task.type, { task: raw }, { jobId: task.id, removeOnComplete: false, removeOnFail: false });
+    // The runner's clock and the control plane's may differ; both can be compared with that of Redis.
+    const deadlineByRedis = Math.max(1, Math.round(redisClock.now() + task.deadline - clock.now()));
+    await queue.add(
+      task.type,
+      { task: raw, deadlineByRedis },
+      { jobId: task.id, removeOnComplete: false, removeOnFail: false },
+    );
   }
 
   function lookSoon(id: string): void {
@@ -145,6 +165,7 @@ export function openRunnerQueue(url: string, password: string | undefined, log: 
 
     async [Symbol.asyncDispose]() {
       clearInterval(looking);
+      clearInterval(hearing);
       stop.abort();
       redis.off("ready", lookAtAll);
       redis.disconnect();

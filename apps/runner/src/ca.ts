@@ -19,8 +19,8 @@ const crypto = webcrypto;
 const algorithm = { name: "ECDSA", namedCurve: "P-256" };
 const signing = { name: "ECDSA", hash: "SHA-256" };
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Clocks of other machines may be a little behind. */
-const SKEW_MS = 5 * 60 * 1_000;
+/** Clocks of other machines may be behind: one that is wrong by an hour is tolerated, in either direction. */
+const SKEW_MS = 3 * 60 * 60 * 1_000;
 const CA_LIFE_MS = 10 * 365 * DAY_MS;
 const CERTIFICATE_LIFE_MS = 7 * DAY_MS;
 
