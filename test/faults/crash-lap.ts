@@ -39,8 +39,7 @@ export async function settle(
 export async function live(house: House, url: string, lap: Lap): Promise<Verdict[]> {
   const someone = person(house);
   const verdicts: Verdict[] = [];
-  const id = await someone.create(url);
-  const mark = `kept by ${id}`;
+  let id = "";
   let vm = "";
 
   async function expectRunning(): Promise<string[]> {
@@ -53,7 +52,10 @@ export async function live(house: House, url: string, lap: Lap): Promise<Verdict
 
   async function act(name: Act, cell: Cell | undefined): Promise<void> {
     const begunAt = performance.now();
-    const wasReached = await under(house, cell, async () => await someone.ask(id, name));
+    const wasReached = await under(house, cell, async () => {
+      if (id === "") id = await someone.create(url);
+      await someone.ask(id, name);
+    });
     const outcome = await someone.outcome(id);
     const found = judgeOutcome(name, outcome);
     found.push(
@@ -74,8 +76,8 @@ export async function live(house: House, url: string, lap: Lap): Promise<Verdict
   const last = acts.findLastIndex((name) => name !== "delete" && lap[name] !== undefined);
   for (const name of acts.slice(0, Math.max(last, 0) + 1)) {
     await act(name, lap[name]);
-    if (name === "start") someone.home(vm).write(mark);
-    if (name === "restart" && someone.home(vm).read() !== mark)
+    if (name === "start") someone.home(vm).write(`kept by ${id}`);
+    if (name === "restart" && someone.home(vm).read() !== `kept by ${id}`)
       throw new Error(`I3: the home of ${id} is not what it was`);
   }
   await act("delete", lap.delete);

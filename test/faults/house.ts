@@ -112,7 +112,9 @@ export async function until(what: string, withinMs: number, isSo: () => Promise<
 function vmFolders(data: string): string[] {
   const root = join(data, "vms");
   return existsSync(root)
-    ? readdirSync(root, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [join(root, each.name)] : []))
+    ? readdirSync(root, { withFileTypes: true }).flatMap((each) =>
+        each.isDirectory() && !each.name.startsWith(".") ? [join(root, each.name)] : [],
+      )
     : [];
 }
 

@@ -1,4 +1,5 @@
 // The life of one Gitspace as a person leads it, who tries again when the control plane does not answer.
+import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,13 +19,17 @@ const final: Record<string, State> = { running: "running", stopped: "stopped", e
 
 /** A client that waits for a control plane that is away; any other trouble it throws. */
 export function person(house: House) {
-  async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
+  async function ask(method: string, path: string, body?: unknown, key?: string): Promise<Answer> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       try {
         const response = await fetch(new URL(`/api/v1/${path}`, house.system.up.ui), {
           method,
-          headers: { authorization: `Bearer ${house.system.adminToken}`, "content-type": "application/json" },
+          headers: {
+            authorization: `Bearer ${house.system.adminToken}`,
+            "content-type": "application/json",
+            ...(key && { "idempotency-key": key }),
+          },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           signal: AbortSignal.timeout(10_000),
         });
@@ -46,7 +51,7 @@ export function person(house: House) {
 
   return {
     async create(url: string): Promise<string> {
-      const { status, body } = await ask("POST", "gitspaces", { code_repo_url: url });
+      const { status, body } = await ask("POST", "gitspaces", { code_repo_url: url }, randomUUID());
       if (status !== 201 || body.identifier === undefined) throw new Error(`create: ${status} ${body.detail ?? ""}`);
       return body.identifier;
     },

@@ -11,6 +11,8 @@ export type Scene = {
   /** As the provider has them on its disk. */
   vms: { id: string; gitspace: string | null; power: string; slot: number }[];
   homes: { id: string; attachedTo: string | null }[];
+  /** VMs whose folders are on their way out. */
+  halfRemoved: string[];
   /** Slots of the VM network that have a namespace, an interface or a process. */
   namespaces: number[];
   interfaces: number[];
@@ -25,13 +27,20 @@ export type Scene = {
   tasks: { id: string; type: string; gitspace: string; state: string; outcome: string | null; late: number }[];
 };
 
+/** A namespace that goes away while it is listed is no trouble. */
+const quiet = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] } as const;
+
 /** Looks once. */
 export async function look(house: House): Promise<Scene> {
   return { ...machine(house.data), ...(await redis(house)), tasks: tasksOf(house.data) };
 }
 
-function machine(data: string): Pick<Scene, "vms" | "homes" | "namespaces" | "interfaces" | "processes"> {
-  const vms = folders(join(data, "vms")).map((id) => readVm(join(data, "vms", id), id));
+function machine(
+  data: string,
+): Pick<Scene, "vms" | "homes" | "halfRemoved" | "namespaces" | "interfaces" | "processes"> {
+  const vms = folders(join(data, "vms"))
+    .filter((id) => id !== ".gone")
+    .map((id) => readVm(join(data, "vms", id), id));
   const records = join(data, "homes", ".records");
   const homes = (existsSync(records) ? readdirSync(records) : [])
     .filter((name) => name.endsWith(".json"))
@@ -46,8 +55,9 @@ function machine(data: string): Pick<Scene, "vms" | "homes" | "namespaces" | "in
   return {
     vms,
     homes,
-    namespaces: slotsIn(execFileSync("ip", ["netns", "list"], { encoding: "utf8" })),
-    interfaces: slotsIn(execFileSync("ip", ["-o", "link"], { encoding: "utf8" })),
+    halfRemoved: folders(join(data, "vms", ".gone")),
+    namespaces: slotsIn(execFileSync("ip", ["netns", "list"], quiet)),
+    interfaces: slotsIn(execFileSync("ip", ["-o", "link"], quiet)),
     processes: slotsOfProcesses(network),
   };
 }
