@@ -82,6 +82,8 @@ export async function startSystem({
   const args = ["--detach", "--data", data, "--port-base", String(portBase), ...(sample ? [] : ["--no-sample"])];
   const { last, output } = await up(args, {
     GITSPACES_VM_HOST_PORTS: vmHostPorts.join(","),
+    // What is deleted is gone at once, so that what is left over is seen; tests of the grace say otherwise.
+    GITSPACES_DELETE_GRACE_MS: "0",
     ...env,
   });
   if ("failure" in last) throw new Error(`bin/up failed: ${last.failure.message}\n${output}`);

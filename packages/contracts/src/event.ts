@@ -7,6 +7,7 @@ const actions = [
   "gitspace_action_stop",
   "gitspace_action_reset",
   "gitspace_action_delete",
+  "gitspace_action_undelete",
 ] as const;
 
 const phases = [

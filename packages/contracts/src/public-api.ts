@@ -11,6 +11,7 @@ export const GitspaceState = z.enum([
   "stopped",
   "cleaning",
   "error",
+  "deleted",
 ]);
 export type GitspaceState = z.infer<typeof GitspaceState>;
 export const Ide = z.enum(["vs_code_web"]);
@@ -72,10 +73,13 @@ export const Gitspace = z.object({
   updated: Timestamp,
   url: z.string().describe("where the Gitspace is opened"),
   instance: GitspaceInstance.nullable(),
+  undelete_until: Timestamp.nullable()
+    .default(null)
+    .describe("of a deleted Gitspace: until when its home disk is kept and it can be undeleted"),
 });
 export type Gitspace = z.infer<typeof Gitspace>;
 
-export const GitspaceAction = z.strictObject({ action: z.enum(["start", "stop", "reset", "cancel"]) });
+export const GitspaceAction = z.strictObject({ action: z.enum(["start", "stop", "reset", "cancel", "undelete"]) });
 
 export const GitspaceEvent = z.object({
   id: z.number().int().describe("one sequence over the whole control plane"),

@@ -30,6 +30,15 @@ export const Config = z.strictObject({
   stopDeadlineMs: duration(5 * 60_000),
   destroyDeadlineMs: duration(10 * 60_000),
   statusDeadlineMs: duration(30_000),
+  /** How long the files of a deleted Gitspace are kept, so that it can be undeleted; 0: not at all. */
+  deleteGraceMs: z
+    .number()
+    .int()
+    .min(0)
+    .default(7 * 24 * 60 * 60_000)
+    .describe("milliseconds"),
+  /** How often it is asked whether the VMs of running Gitspaces are there. */
+  lookEveryMs: duration(60_000),
 });
 export type Config = z.infer<typeof Config>;
 

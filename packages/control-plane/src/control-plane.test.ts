@@ -127,6 +127,44 @@ test("delete of a running Gitspace lets the agent remove its data first", async 
   expect((await plane.call("GET", `/api/v1/gitspaces/${id}`)).status).toBe(404);
 });
 
+test("a reset of a running Gitspace gives it a fresh VM with the same home disk", async () => {
+  const id = await running();
+  expect((await ask(id, "reset")).status).toBe(200);
+  const done = await delegate.does("gitspace.stop", "vm.stop", "vm.provision", "gitspace.start");
+  // The VM goes under the generation that has it: a provision of the same generation as a stop would come too late.
+  expect(done.map(({ generation }) => generation)).toEqual([2, 1, 2, 2]);
+  expect(done[1]?.data).toEqual({ policy: "release" });
+  expect(done[2]?.data).toMatchObject({ homeDisk: id });
+  expect(await show(id)).toMatchObject({ state: "running", generation: 2 });
+  expect(await kinds(id)).toContain("gitspace_action_reset_completed");
+});
+
+test("a reset of a stopped Gitspace leaves it stopped, without a VM", async () => {
+  const id = await running();
+  await ask(id, "stop");
+  await delegate.does("gitspace.stop", "vm.stop");
+  await ask(id, "reset");
+  await delegate.does("vm.stop");
+  expect(await show(id)).toMatchObject({ state: "stopped", generation: 3 });
+  expect(await delegate.poll(0)).toEqual([]);
+});
+
+test("a start is cancelled in whatever phase it is: its task is called back and its VM released", async () => {
+  for (const phases of [[], ["vm.provision"]] as const) {
+    const { identifier } = await make();
+    await ask(identifier, "start");
+    await delegate.does(...phases);
+    const task = await delegate.take();
+    expect((await ask(identifier, "cancel")).status).toBe(200);
+    const response = await delegate.call("GET", `/api/agent/delegates/${delegate.id}/task-events?waitMs=5000`);
+    expect(await response.json()).toMatchObject({ cancelledTaskIds: [task.id] });
+    await delegate.succeed(task);
+    const [release] = await delegate.does("vm.stop");
+    expect(release).toMatchObject({ gitspaceId: identifier, generation: 2 });
+    expect(await show(identifier)).toMatchObject({ state: "stopped", generation: 2 });
+  }
+});
+
 test("a Gitspace that was never started is deleted at once", async () => {
   const { identifier } = await make();
   expect((await plane.call("DELETE", `/api/v1/gitspaces/${identifier}`)).status).toBe(204);

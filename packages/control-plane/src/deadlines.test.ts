@@ -126,3 +126,27 @@ test("what should run is looked at regularly, and an unreachable look changes no
   const types = (await delegate.poll()).map(({ type }) => type);
   expect(types).toContain("vm.provision");
 });
+
+test("I8: a start whose VM is gone fails with the next look, and does not wait for its deadline", async () => {
+  await using plane = await testControlPlane({ lookEveryMs: 100 });
+  const delegate = await connect(plane);
+  const id = await start(plane);
+  await delegate.does("vm.provision");
+  const pending = await delegate.take();
+  const look = pending.type === "vm.status" ? pending : await delegate.take();
+  expect(look.type).toBe("vm.status");
+  await delegate.succeed(look, { vm: null });
+  expect((await reaches(plane, id, "error")).instance).toMatchObject({
+    error_code: "vm_unreachable",
+    error_message: "The VM is gone; the home disk is kept",
+  });
+});
+
+test("I8: a provision that nobody takes says whether a delegate was connected at all", async () => {
+  await using plane = await testControlPlane({ provisionDeadlineMs: 200 });
+  const alone = await start(plane);
+  expect((await reaches(plane, alone, "error")).instance?.error_message).toContain("none is connected");
+  await connect(plane, { freeSlots: 0 });
+  const full = await start(plane);
+  expect((await reaches(plane, full, "error")).instance?.error_message).toContain("have no room");
+});

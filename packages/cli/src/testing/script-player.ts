@@ -116,6 +116,7 @@ function makeGitspace({ name, code_repo_url, branch, resource_identifier }: Crea
     updated: Date.now(),
     url: `http://${identifier}.gitspaces.localhost:7401`,
     instance: null,
+    undelete_until: null,
   };
 }
 

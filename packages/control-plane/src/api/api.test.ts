@@ -89,8 +89,12 @@ test("a Gitspace is made, shown, listed, started, asked and deleted, each as pro
   expect(events.body).toHaveLength(2);
   expect(Number(events.headers.get("x-total"))).toBeGreaterThan(5);
   expect((await api.call("GET", `${one}/logs`)).body).toEqual([]);
-  expect((await api.call("POST", `${one}/actions`, { action: "reset" })).body).toMatchObject({
-    code: "unsupported",
+  expect((await api.call("POST", `${one}/actions`, { action: "reset" })).body).toMatchObject({ generation: 2 });
+  await delegate.does("gitspace.stop", "vm.stop", "vm.provision", "gitspace.start");
+  expect((await api.call("POST", `${one}/actions`, { action: "cancel" })).status).toBe(409);
+  expect((await api.call("POST", `${one}/actions`, { action: "undelete" })).status).toBe(409);
+  expect((await api.call("POST", `${one}/actions`, { action: "explode" })).body).toMatchObject({
+    code: "bad_request",
     field: "action",
   });
   expect((await api.call("DELETE", one)).status).toBe(204);

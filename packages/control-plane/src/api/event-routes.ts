@@ -90,7 +90,8 @@ export function eventRoutes(app: App, parts: ApiParts): void {
         const isFirst = version === 0;
         for (const row of store.gitspaces.changedSince({ owner, version })) {
           version = row.version;
-          if (row.deleted === null) send("state", gitspaceView(store, addresses, row));
+          const shown = gitspaceView(store, addresses, row);
+          if (row.deleted === null && shown.state !== "deleted") send("state", shown);
           else if (!isFirst) send("deleted", { identifier: row.id });
         }
       };

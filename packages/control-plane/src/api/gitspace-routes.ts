@@ -1,9 +1,8 @@
 // /api/v1/gitspaces: make, list, show, act on and delete Gitspaces.
-import { CreateGitspace, fail, Gitspace, GitspaceAction, ListeningPorts, TaskView } from "@gitspaces/contracts";
+import { CreateGitspace, Gitspace, GitspaceAction, ListeningPorts, TaskView } from "@gitspaces/contracts";
 import { z } from "zod";
 import { type App, left } from "../http.ts";
-import { act } from "../lifecycle/act.ts";
-import { type ApiParts, askStatus, create, list, taskAfter, visible } from "./gitspaces.ts";
+import { accept, type ApiParts, askStatus, create, list, taskAfter, visible } from "./gitspaces.ts";
 import { GitspaceParams, IssuedTask, ListQuery, Nothing, problems, TaskParams, TaskQuery } from "./schemas.ts";
 import { gitspaceView, taskView } from "./views.ts";
 
@@ -65,14 +64,14 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
     {
       schema: {
         tags,
-        summary: "Delete a Gitspace and its home disk; accepted at once, done later",
+        summary: "Delete a Gitspace; accepted at once, done later. Until `undelete_until` its home disk is kept",
         params: GitspaceParams,
         response: { 204: Nothing, ...problems },
       },
     },
     async (request, reply) => {
-      const { id } = visible(parts, request.params.gitspace_identifier, request.user);
-      store.step("Accept", () => act(parts, id, { on: "delete" }, request.user.identifier));
+      const trigger = { on: "delete", graceMs: parts.deleteGraceMs } as const;
+      accept(parts, request.params.gitspace_identifier, trigger, request.user);
       return await reply.code(204).send(null);
     },
   );
@@ -82,22 +81,19 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
     {
       schema: {
         tags,
-        summary: "Start or stop a Gitspace",
+        summary: "Start, stop, reset or undelete a Gitspace, or cancel its start; accepted at once, done later",
         params: GitspaceParams,
         body: GitspaceAction,
         response: { 200: Gitspace, ...problems },
       },
     },
     async (request) => {
-      const { id } = visible(parts, request.params.gitspace_identifier, request.user);
       const { action } = request.body;
-      if (action !== "start" && action !== "stop") {
-        throw fail("unsupported", `This version cannot ${action} a Gitspace yet; it can start, stop and delete one.`, {
-          field: "action",
-        });
-      }
-      store.step("Accept", () => act(parts, id, { on: action }, request.user.identifier));
-      return gitspaceView(store, addresses, visible(parts, id, request.user));
+      return gitspaceView(
+        store,
+        addresses,
+        accept(parts, request.params.gitspace_identifier, { on: action }, request.user),
+      );
     },
   );
 

@@ -8,7 +8,8 @@ import type { Addresses } from "../addresses.ts";
 import { writeAccessDocument } from "../gateways/access-document.ts";
 import { sha256 } from "../hash.ts";
 import type { Deadlines } from "../lifecycle/orders.ts";
-import type { InstanceState } from "../lifecycle/situation.ts";
+import { act } from "../lifecycle/act.ts";
+import type { InstanceState, Trigger } from "../lifecycle/situation.ts";
 import type { GitspaceRow } from "../store/gitspaces.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskRow } from "../store/tasks.ts";
@@ -25,6 +26,8 @@ export type ApiParts = {
   defaultPool: string;
   publicUrl: string;
   singleUser: boolean;
+  /** How long the home disk of a deleted Gitspace is kept; 0: not at all. */
+  deleteGraceMs: number;
   closing: AbortSignal;
 };
 
@@ -35,6 +38,13 @@ export function visible({ store }: Pick<ApiParts, "store">, id: GitspaceId, user
     throw fail("not_found", `There is no Gitspace ${id}.`);
   }
   return row;
+}
+
+/** Takes a person's action on a Gitspace they may see. @throws {FailureError} when it is refused. */
+export function accept(parts: ApiParts, id: GitspaceId, trigger: Trigger, user: UserRow): GitspaceRow {
+  visible(parts, id, user);
+  parts.store.step("Accept", () => act(parts, id, trigger, user.identifier));
+  return parts.store.gitspaces.get({ id }) as GitspaceRow;
 }
 
 /** Makes a Gitspace that was never started. The same `key` of the same user makes it once. */
@@ -91,13 +101,15 @@ const stateFilters: Record<string, readonly (InstanceState | null)[]> = {
 /** One page of a user's Gitspaces, and how many there are with and without the filters. Only administrators see everybody's. */
 export function list({ store }: ApiParts, query: ListQuery, user: UserRow) {
   const owner = query.gitspace_owner === "all" && user.role === "admin" ? null : user.identifier;
-  const named = store.gitspaces.list({ owner, query: query.query.toLowerCase(), sort: query.sort });
+  const deleted = Number(query.deleted === "true");
+  const named = store.gitspaces.list({ owner, deleted, query: query.query.toLowerCase(), sort: query.sort });
   const wanted = [...(query.gitspace_states ?? []), ...(query["gitspace_states[]"] ?? [])];
   const states = new Set(wanted.flatMap((name) => stateFilters[name] ?? []));
   const fitting = wanted.length === 0 ? named : named.filter((row) => states.has(row.state));
   const ordered = query.order === "asc" ? fitting.toReversed() : fitting;
   const from = (query.page - 1) * query.limit;
-  const withoutFilter = query.query === "" ? named : store.gitspaces.list({ owner, query: "", sort: query.sort });
+  const withoutFilter =
+    query.query === "" ? named : store.gitspaces.list({ owner, deleted, query: "", sort: query.sort });
   return { rows: ordered.slice(from, from + query.limit), total: fitting.length, totalNoFilter: withoutFilter.length };
 }
 

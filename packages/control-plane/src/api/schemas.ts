@@ -19,6 +19,8 @@ export const ListQuery = Paging.extend({
   query: z.string().max(200).default(""),
   gitspace_owner: z.enum(["self", "all"]).default("self"),
   gitspace_states: list,
+  /** Those that can still be undeleted, instead of the others. */
+  deleted: z.enum(["true", "false"]).default("false"),
   "gitspace_states[]": list,
   sort: z.enum(["last_used", "created", "last_activated"]).default("last_activated"),
   order: z.enum(["asc", "desc"]).default("desc"),

@@ -33,6 +33,7 @@ export function gitspaceView(store: Store, addresses: Addresses, row: GitspaceRo
     updated: row.updated,
     url,
     instance: instance === undefined ? null : instanceView(instance, url),
+    undelete_until: row.purge_at,
   };
 }
 

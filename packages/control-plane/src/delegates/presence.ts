@@ -28,6 +28,11 @@ export class Presence {
     else seen.at = this.#clock.now();
   }
 
+  /** When a delegate was last heard of, if it was since this process began. */
+  seen(id: string): { at: number } | undefined {
+    return this.#seen.get(id);
+  }
+
   /** When a delegate counts as lost if it stays silent, milliseconds since the epoch. */
   lapse(id: string): number {
     return (this.#seen.get(id)?.at ?? this.#began) + LOST_AFTER_MS;
@@ -39,6 +44,10 @@ export class Presence {
 
   isHere(id: string): boolean {
     return this.#seen.has(id) && !this.isLost(id);
+  }
+
+  isAnyoneHere(): boolean {
+    return [...this.#seen.keys()].some((id) => this.isHere(id));
   }
 
   /** How many tasks a delegate that holds `held` can still start. */

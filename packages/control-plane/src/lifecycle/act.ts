@@ -45,6 +45,7 @@ function situation(gitspace: GitspaceRow, instance: InstanceRow | undefined): Si
       reset: gitspace.marked_for_reset === 1,
       infraReset: gitspace.marked_for_infra_reset === 1,
     },
+    purgeAt: gitspace.purge_at,
   };
 }
 
@@ -86,6 +87,7 @@ function write(
     hasVm: Number(change.hasVm),
     attempts: change.attempts,
     retryAt: change.retryAt,
+    purgeAt: change.purgeAt,
     deleted: change.gone ? at : null,
   });
   for (const event of change.events) writeEvent(store, { gitspace: id, instance, task, at }, event);
@@ -94,7 +96,7 @@ function write(
   function writeTask(): string | null {
     if (change.task === "none" || change.phase === null) return null;
     const owner = store.users.get({ identifier: gitspace.owner }) as UserRow;
-    const { type, data, timeoutMs } = order(change.phase, change.action, gitspace, owner, deadlines);
+    const { type, data, timeoutMs } = order(change.phase, gitspace, owner, deadlines);
     const taskId = uuidv7();
     const generation = change.taskGeneration;
     store.tasks.add({

@@ -3,13 +3,19 @@ import { failure } from "@gitspaces/contracts";
 import { type Decision, type EventNote, changed, unchanged } from "./decision.ts";
 import { type Situation, isBusy, isFinal, shownState } from "./situation.ts";
 
-function conflict(message: string): Decision {
+export function conflict(message: string): Decision {
   return { outcome: "refused", failure: failure("conflict", message) };
+}
+
+function deletedWords({ state }: Situation): string {
+  return state === "deleted"
+    ? "The Gitspace is deleted. Undelete it first, while its files are kept."
+    : "The Gitspace is being deleted.";
 }
 
 /** The refusal that every action but delete shares, or nothing. */
 function refusal(now: Situation): Decision | undefined {
-  if (now.marks.deletion) return conflict("The Gitspace is being deleted.");
+  if (now.marks.deletion) return conflict(deletedWords(now));
   if (isBusy(now.state)) {
     const state = now.state === "resetting" ? "resetting" : shownState(now.state);
     return conflict(`The Gitspace is ${state}; wait until that is over.`);
@@ -68,61 +74,31 @@ export function stop(now: Situation, automatic: boolean): Decision {
     : unchanged;
 }
 
-/** Rebuilds the machine at the next start; the home disk stays. */
+/**
+ * Takes the VM away and, when it was running, starts again on a fresh one; the home disk stays. The VM is released under the
+ * generation that has it, since under the new one no VM is provisioned after a stop.
+ */
 export function reset(now: Situation): Decision {
   const refused = refusal(now);
   if (refused !== undefined) return refused;
   if (now.state === null) return conflict("The Gitspace was never started, so there is nothing to reset.");
+  const isUp = now.state === "running" || now.state === "unknown";
+  const releasing: EventNote = { kind: "infra_reset_start", message: "Releasing its VM; the home disk is kept" };
+  const begin: EventNote = { kind: "gitspace_action_reset", message: "Resetting the Gitspace" };
   return changed(now, {
     state: "resetting",
     generation: now.generation + 1,
     action: "reset",
-    phase: "destroy",
+    phase: isUp ? "agent_stop" : "vm_stop",
     task: "write",
     marks: { ...now.marks, reset: true },
-    events: [
-      { kind: "gitspace_action_reset", message: "Resetting the Gitspace" },
-      { kind: "infra_reset_start", message: "Removing its VM" },
-    ],
+    events: isUp ? [begin] : [begin, releasing],
   });
 }
-
-/** Accepted in every state but while cleaning: a person need not wait for a start to fail. */
-export function remove(now: Situation): Decision {
-  if (now.marks.deletion) return conflict("The Gitspace is already being deleted.");
-  if (now.state === "cleaning" || now.state === "resetting") {
-    return conflict(`The Gitspace is ${now.state}; wait until that is over.`);
-  }
-  const begin: EventNote = { kind: "gitspace_action_delete", message: "Deleting the Gitspace" };
-  const accepted = {
-    generation: now.generation + 1,
-    action: "delete",
-    marks: { ...now.marks, deletion: true },
-  } as const;
-
-  if (now.state === null) {
-    const end: EventNote = { kind: "gitspace_action_delete_completed", message: "The Gitspace is deleted" };
-    return changed(now, { ...accepted, state: "deleted", finished: "ok", gone: true, events: [begin, end] });
-  }
-  if (now.state === "running")
-    return changed(now, { ...accepted, state: "stopping", phase: "remove", task: "write", events: [begin] });
-  return changed(now, {
-    ...accepted,
-    state: "cleaning",
-    phase: "destroy",
-    task: "write",
-    events: [begin, destroyingVm],
-  });
-}
-
-export const destroyingVm: EventNote = {
-  kind: "infra_deprovisioning_start",
-  message: "Removing the VM and the home disk",
-};
 
 /** Gives up a start and frees what it took. */
 export function cancel(now: Situation): Decision {
-  if (now.marks.deletion) return conflict("The Gitspace is being deleted.");
+  if (now.marks.deletion) return conflict(deletedWords(now));
   if (now.state !== "starting")
     return conflict(`Only a start can be cancelled; the Gitspace is ${shownState(now.state)}.`);
   return changed(now, {

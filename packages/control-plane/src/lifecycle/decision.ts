@@ -20,6 +20,8 @@ export type Change = {
   /** When to send `retry`, milliseconds since the epoch. */
   retryAt: number | null;
   marks: Marks;
+  /** When the home disk of a deleted Gitspace goes, milliseconds since the epoch. */
+  purgeAt: number | null;
   /** Why the state is `error`, or why a step has to be repeated. */
   failure: Failure | null;
   /** Set when the action of this generation is over. */
@@ -50,6 +52,7 @@ export function changed(from: Situation, patch: Partial<Change> & { state: Insta
     attempts: 0,
     retryAt: null,
     marks: from.marks,
+    purgeAt: from.purgeAt,
     failure: null,
     finished: null,
     events: [],

@@ -18,7 +18,7 @@ const inProgress: Partial<Record<InstanceState, Pick<Situation, "action" | "phas
   starting: { action: "start", phase: "provision" },
   stopping: { action: "stop", phase: "agent_stop" },
   cleaning: { action: "cleanup", phase: "vm_stop" },
-  resetting: { action: "reset", phase: "destroy" },
+  resetting: { action: "reset", phase: "vm_stop" },
 };
 
 function situation(state: InstanceState | null, more: Partial<Situation> = {}): Situation {
@@ -30,6 +30,7 @@ function situation(state: InstanceState | null, more: Partial<Situation> = {}): 
     hasVm: state === "running" || state === "stopping" || state === "unknown",
     attempts: 0,
     marks: { deletion: false, reset: false, infraReset: false },
+    purgeAt: null,
     ...(state === null ? {} : inProgress[state]),
     ...more,
   };
@@ -53,6 +54,10 @@ function outcome(now: Situation, trigger: Trigger): string {
 const busy = "refused conflict";
 type Row = Record<"start" | "stop" | "auto_stop" | "reset" | "delete" | "cancel" | "cleanup", string>;
 
+function asked(on: keyof Row | "undelete", graceMs = 0): Trigger {
+  return on === "delete" ? { on, graceMs } : { on };
+}
+
 const actions: [InstanceState | null, Row][] = [
   [
     null,
@@ -72,7 +77,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision",
       stop: "-",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "-",
@@ -96,7 +101,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "-",
       stop: "stopping agent_stop",
       auto_stop: "stopping agent_stop",
-      reset: "resetting destroy",
+      reset: "resetting agent_stop",
       delete: "stopping remove",
       cancel: busy,
       cleanup: "cleaning vm_stop",
@@ -112,7 +117,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision",
       stop: "-",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "cleaning vm_stop",
@@ -126,7 +131,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision new",
       stop: "-",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "-",
@@ -138,7 +143,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision new",
       stop: "-",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "cleaning vm_stop",
@@ -150,7 +155,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision new",
       stop: "-",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "-",
@@ -162,7 +167,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting provision new",
       stop: busy,
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting vm_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "cleaning vm_stop",
@@ -174,7 +179,7 @@ const actions: [InstanceState | null, Row][] = [
       start: "starting release",
       stop: "stopping agent_stop",
       auto_stop: "-",
-      reset: "resetting destroy",
+      reset: "resetting agent_stop",
       delete: "cleaning destroy",
       cancel: busy,
       cleanup: "cleaning vm_stop",
@@ -192,12 +197,17 @@ test("the table has a row for every state", () => {
 });
 
 test.each(cases)("%s, %s -> %s", (state, on, expected) => {
-  expect(outcome(situation(state), { on })).toBe(expected);
+  expect(outcome(situation(state), asked(on))).toBe(expected);
 });
 
 test.each(states)("%s: reports count only while running or unknown", (state) => {
   const reports = (["running", "error", "stopped", "unknown"] as const).map((seen) =>
-    outcome(situation(state), { on: "report", state: seen, message: "seen", vm: seen === "error" }),
+    outcome(situation(state, state === "stopping" ? { phase: "vm_stop" } : {}), {
+      on: "report",
+      state: seen,
+      message: "seen",
+      vm: seen === "error",
+    }),
   );
   const expected =
     state === "running"
@@ -224,7 +234,15 @@ const steps: Step[] = [
   ["stopping", "cancel", "vm_stop", "stopped", "error"],
   ["stopping", "delete", "remove", "cleaning destroy", "cleaning destroy"],
   ["cleaning", "delete", "destroy", "deleted gone", "cleaning"],
-  ["resetting", "reset", "destroy", "deleted", "error"],
+  ["resetting", "reset", "agent_stop", "resetting release", "resetting release"],
+  ["resetting", "reset", "release", "starting provision", "error"],
+  ["starting", "reset", "provision", "starting start", "error release"],
+  ["starting", "reset", "start", "running", "error release"],
+  ["resetting", "reset", "vm_stop", "stopped", "error"],
+  ["stopping", "delete", "agent_stop", "stopping vm_stop", "stopping vm_stop"],
+  ["cleaning", "delete", "vm_stop", "deleted", "cleaning"],
+  ["deleted", "delete", "destroy", "deleted gone", "deleted"],
+  ["stopping", "undelete", "vm_stop", "stopped", "error"],
   ["cleaning", "cleanup", "vm_stop", "cleaned", "error"],
   ["error", "start", "release", "error", "error"],
   ["error", "stop", "release", "stopped", "error"],
@@ -322,18 +340,101 @@ test("a start with an infra reset due retires the instance, also a running one",
   expect(change(situation("starting", { phase: "start", marks }), { on: "ok" }).marks.infraReset).toBe(false);
 });
 
-test("only a reset says that a reset is complete", () => {
-  const kinds = (action: "delete" | "reset") =>
-    change(situation("cleaning", { action, phase: "destroy" }), { on: "ok" }).events.map((event) => event.kind);
-  expect(kinds("delete")).toContain("gitspace_action_delete_completed");
-  expect(kinds("delete")).not.toContain("gitspace_action_reset_completed");
-  expect(kinds("reset")).toContain("gitspace_action_reset_completed");
+test("I8: a start whose VM is seen to be gone tells just that as its reason", () => {
+  const seen = { on: "report", state: "stopped", message: "The VM is gone", vm: false } as const;
+  const { failure: reason } = change(situation("starting", { phase: "start" }), seen);
+  expect(reason).toMatchObject({ code: "vm_unreachable", message: "The VM is gone" });
 });
+
+test("only a reset says that a reset is complete, and it says so once", () => {
+  const kinds = (from: Situation) => change(from, { on: "ok" }).events.map((event) => event.kind);
+  const destroyed = kinds(situation("cleaning", { action: "delete", phase: "destroy" }));
+  expect(destroyed).toContain("gitspace_action_delete_completed");
+  expect(destroyed).not.toContain("gitspace_action_reset_completed");
+  expect(kinds(situation("resetting"))).toContain("gitspace_action_reset_completed");
+  expect(kinds(situation("resetting", { phase: "release" }))).not.toContain("gitspace_action_reset_completed");
+  expect(kinds(situation("starting", { action: "reset", phase: "start" }))).toEqual([
+    "gitspace_action_reset_completed",
+  ]);
+  expect(kinds(situation("starting", { phase: "start" }))).toEqual(["gitspace_action_start_completed"]);
+});
+
+test("a reset of a running Gitspace releases the VM under the generation that has it, and starts under its own", () => {
+  const accepted = change(situation("running"), { on: "reset" });
+  expect(accepted).toMatchObject({ phase: "agent_stop", generation: 5, taskGeneration: 5 });
+  const resetting = situation("resetting", { generation: 5, phase: "agent_stop", hasVm: true });
+  expect(change(resetting, { on: "ok" })).toMatchObject({ phase: "release", generation: 5, taskGeneration: 4 });
+  expect(change({ ...resetting, phase: "release" }, { on: "ok" })).toMatchObject({
+    state: "starting",
+    phase: "provision",
+    taskGeneration: 5,
+    hasVm: false,
+  });
+});
+
+const GRACE_MS = 1_000;
+const deleted = (more: Partial<Situation> = {}) =>
+  situation("deleted", {
+    action: "delete",
+    marks: { deletion: true, reset: false, infraReset: false },
+    purgeAt: NOW + GRACE_MS,
+    ...more,
+  });
+
+test("within a grace no delete touches the home disk, whatever state it comes in", () => {
+  const phases = states.map((state) => outcome(situation(state), asked("delete", GRACE_MS)));
+  expect(new Set(phases)).toEqual(
+    new Set(["deleted gone", "cleaning vm_stop", "stopping agent_stop", "refused conflict"]),
+  );
+  const released = change({ ...deleted(), state: "cleaning", phase: "vm_stop" }, { on: "ok" });
+  expect(released).toMatchObject({ state: "deleted", retryAt: NOW + GRACE_MS, gone: false, finished: "ok" });
+  expect(outcome(deleted(), { on: "retry" })).toBe("-");
+  expect(outcome(deleted({ purgeAt: NOW }), { on: "retry" })).toBe("deleted destroy");
+});
+
+test("a delete whose VM could not be released tries just that again, and the home disk goes when the grace is over", () => {
+  const left = deleted({ state: "cleaning", hasVm: true });
+  expect(outcome(left, { on: "retry" })).toBe("cleaning vm_stop");
+  expect(outcome({ ...left, purgeAt: NOW }, { on: "retry" })).toBe("cleaning destroy");
+});
+
+test("an undelete makes it stopped again, at once or when its VM is gone, and never after the grace", () => {
+  expect(change(deleted(), { on: "undelete" })).toMatchObject({
+    state: "stopped",
+    generation: 5,
+    task: "none",
+    retryAt: null,
+    purgeAt: null,
+    marks: { deletion: false },
+  });
+  expect(outcome(deleted({ state: "stopping", phase: "agent_stop" }), { on: "undelete" })).toBe("stopping vm_stop");
+  expect(outcome(deleted({ state: "cleaning" }), { on: "undelete" })).toBe("stopping vm_stop");
+  expect(outcome(deleted({ purgeAt: NOW }), { on: "undelete" })).toBe("refused expired");
+  const atOnce = deleted({ state: "cleaning", phase: "destroy", purgeAt: null });
+  expect(outcome(atOnce, { on: "undelete" })).toBe("refused expired");
+  for (const state of states) expect(outcome(situation(state), { on: "undelete" })).toBe("refused conflict");
+});
+
+test.each([
+  ["start", "starting", "start", "error release"],
+  ["reset", "starting", "start", "error release"],
+  ["stop", "stopping", "agent_stop", "stopping vm_stop"],
+  ["reset", "resetting", "agent_stop", "resetting release"],
+  ["delete", "stopping", "remove", "cleaning destroy"],
+] as const)(
+  "I8: a %s whose VM is seen to be gone does not wait for the agent (%s, %s)",
+  (action, state, phase, expected) => {
+    const waiting = situation(state, { action, phase, hasVm: true });
+    const report = { on: "report", state: "stopped", message: "The VM is gone" } as const;
+    expect(outcome(waiting, { ...report, vm: false })).toBe(expected);
+    expect(outcome(waiting, { ...report, vm: true })).toBe("-");
+  },
+);
 
 test("a Gitspace that is being deleted refuses every other action, also while it stops first", () => {
   const marks = { deletion: true, reset: false, infraReset: false };
   for (const on of ["start", "stop", "reset", "delete", "cancel", "cleanup"] as const) {
-    expect(outcome(situation("stopping", { marks, action: "delete", phase: "remove" }), { on })).toBe(
+    expect(outcome(situation("stopping", { marks, action: "delete", phase: "remove" }), asked(on))).toBe(
       "refused conflict",
     );
   }
@@ -351,7 +452,7 @@ test("every state has a form that a person sees", () => {
     cleaning: "cleaning",
     cleaned: "uninitialized",
     pending_cleanup: "cleaning",
-    deleted: "uninitialized",
+    deleted: "deleted",
     error: "error",
     unknown: "error",
   });

@@ -2,7 +2,7 @@
 import type { TaskType } from "@gitspaces/contracts";
 import type { GitspaceRow } from "../store/gitspaces.ts";
 import type { UserRow } from "../store/users.ts";
-import type { ActionName, Phase } from "./situation.ts";
+import type { Phase } from "./situation.ts";
 
 export type Deadlines = { provisionMs: number; startMs: number; stopMs: number; destroyMs: number; statusMs: number };
 
@@ -37,17 +37,11 @@ const limits: Record<Phase, keyof Deadlines> = {
 export type Order = { type: TaskType; data: Record<string, unknown>; timeoutMs: number };
 
 /** The task of a phase. Secrets are not in it: they are sealed when somebody acquires the task. */
-export function order(
-  phase: Phase,
-  action: ActionName | null,
-  gitspace: GitspaceRow,
-  owner: UserRow,
-  deadlines: Deadlines,
-): Order {
-  return { type: types[phase], data: data(phase, action, gitspace, owner), timeoutMs: deadlines[limits[phase]] };
+export function order(phase: Phase, gitspace: GitspaceRow, owner: UserRow, deadlines: Deadlines): Order {
+  return { type: types[phase], data: data(phase, gitspace, owner), timeoutMs: deadlines[limits[phase]] };
 }
 
-function data(phase: Phase, action: ActionName | null, gitspace: GitspaceRow, owner: UserRow): Record<string, unknown> {
+function data(phase: Phase, gitspace: GitspaceRow, owner: UserRow): Record<string, unknown> {
   switch (phase) {
     case "provision":
       return { pool: gitspace.pool, homeDisk: gitspace.id };
@@ -68,6 +62,6 @@ function data(phase: Phase, action: ActionName | null, gitspace: GitspaceRow, ow
       return { deleteData: true };
     default:
       phase satisfies "destroy";
-      return { homeDisk: action === "delete" ? gitspace.id : null };
+      return { homeDisk: gitspace.id };
   }
 }

@@ -2,7 +2,8 @@
 import type { Failure, FailureCode } from "@gitspaces/contracts";
 import { releasingVm } from "./actions.ts";
 import { type Decision, type EventNote, changed, unchanged } from "./decision.ts";
-import type { Situation, Trigger } from "./situation.ts";
+import { destroyed, tombstone, undeleted } from "./deletion.ts";
+import type { ActionName, Situation, Trigger } from "./situation.ts";
 
 /** The present phase's task was done. */
 export function done(now: Situation): Decision {
@@ -26,15 +27,13 @@ export function done(now: Situation): Decision {
         state: "running",
         finished: "ok",
         marks: { ...now.marks, reset: false, infraReset: false },
-        events: [finish("gitspace_action_start_completed", "The Gitspace is running")],
+        events:
+          now.action === "reset"
+            ? [finish("gitspace_action_reset_completed", "The Gitspace is reset and runs on a fresh VM")]
+            : [finish("gitspace_action_start_completed", "The Gitspace is running")],
       });
     case "agent_stop":
-      return changed(now, {
-        state: "stopping",
-        phase: "vm_stop",
-        task: "write",
-        events: [finish("infra_stop_start", "Releasing the VM")],
-      });
+      return agentStopped(now, []);
     case "vm_stop":
       return vmStopped(now);
     case "remove":
@@ -52,10 +51,35 @@ export function done(now: Situation): Decision {
   }
 }
 
+/** What the agent had to do is done, or cannot be done. Before a reset's fresh VM the old one goes under its own generation. */
+function agentStopped(now: Situation, events: EventNote[]): Decision {
+  if (now.action !== "reset") {
+    const next: EventNote = { kind: "infra_stop_start", message: "Releasing the VM" };
+    return changed(now, { state: "stopping", phase: "vm_stop", task: "write", events: [...events, next] });
+  }
+  const next: EventNote = { kind: "infra_reset_start", message: "Releasing its VM; the home disk is kept" };
+  const taskGeneration = now.generation - 1;
+  return changed(now, {
+    state: "resetting",
+    phase: "release",
+    task: "write",
+    taskGeneration,
+    events: [...events, next],
+  });
+}
+
 function released(now: Situation): Decision {
+  const asking: EventNote = { kind: "infra_provisioning_start", message: "Asking for a VM" };
+  if (now.state === "resetting") {
+    const events: EventNote[] = [
+      { kind: "infra_reset_completed", message: "The VM is gone; the home disk is kept" },
+      asking,
+    ];
+    return changed(now, { state: "starting", phase: "provision", task: "write", hasVm: false, events });
+  }
   const over: EventNote = { kind: "infra_stop_completed", message: "The VM that was left is released" };
   if (now.state === "starting") {
-    const events: EventNote[] = [over, { kind: "infra_provisioning_start", message: "Asking for a VM" }];
+    const events: EventNote[] = [over, asking];
     return changed(now, { state: "starting", phase: "provision", task: "write", hasVm: false, events });
   }
   if (now.state !== "error") return unchanged;
@@ -69,6 +93,24 @@ function vmStopped(now: Situation): Decision {
     const events: EventNote[] = [{ kind: "infra_cleanup_completed", message: "The VM is released" }];
     return changed(now, { state: "cleaned", hasVm: false, finished: "ok", events });
   }
+  if (now.action === "delete") return tombstone(now);
+  if (now.action === "reset") {
+    const events: EventNote[] = [
+      { kind: "infra_reset_completed", message: "The VM is gone; the home disk is kept" },
+      { kind: "gitspace_action_reset_completed", message: "The Gitspace is reset, and stopped" },
+    ];
+    return changed(now, {
+      state: "stopped",
+      hasVm: false,
+      finished: "ok",
+      marks: { ...now.marks, reset: false },
+      events,
+    });
+  }
+  if (now.action === "undelete") {
+    const events: EventNote[] = [{ kind: "infra_stop_completed", message: "The VM is released" }, undeleted];
+    return changed(now, { state: "stopped", hasVm: false, finished: "ok", events });
+  }
   const message =
     now.action === "cancel" ? "The start was cancelled; the Gitspace is stopped" : "The Gitspace is stopped";
   const events: EventNote[] = [
@@ -76,27 +118,6 @@ function vmStopped(now: Situation): Decision {
     { kind: "gitspace_action_stop_completed", message },
   ];
   return changed(now, { state: "stopped", hasVm: false, finished: "ok", events });
-}
-
-function destroyed(now: Situation): Decision {
-  if (now.action === "delete") {
-    const events: EventNote[] = [
-      { kind: "infra_deprovisioning_completed", message: "The VM and the home disk are gone" },
-      { kind: "gitspace_action_delete_completed", message: "The Gitspace is deleted" },
-    ];
-    return changed(now, { state: "deleted", hasVm: false, finished: "ok", gone: true, events });
-  }
-  const events: EventNote[] = [
-    { kind: "infra_reset_completed", message: "The VM is gone; the home disk is kept" },
-    { kind: "gitspace_action_reset_completed", message: "The Gitspace is reset; start it to build it again" },
-  ];
-  return changed(now, {
-    state: "deleted",
-    hasVm: false,
-    finished: "ok",
-    marks: { ...now.marks, reset: false },
-    events,
-  });
 }
 
 type Failed = Extract<Trigger, { on: "failed" }>;
@@ -112,14 +133,11 @@ export function failed(now: Situation, { failure, acquired, connected }: Failed,
     case "release":
       return releaseFailed(now, failure, at);
     case "provision":
-      return startFailed(now, failure, acquired, [
-        note("infra_provisioning_failed"),
-        note("gitspace_action_start_failed"),
-      ]);
+      return startFailed(now, failure, acquired, [note("infra_provisioning_failed"), note(startedBy(now))]);
     case "start":
       return startFailed(now, failure, true, [
         ...(connected ? [] : [note("agent_connect_failed")]),
-        note("gitspace_action_start_failed"),
+        note(startedBy(now)),
       ]);
     case "agent_stop":
       return agentStopFailed(now, failure);
@@ -136,12 +154,8 @@ export function failed(now: Situation, { failure, acquired, connected }: Failed,
         ],
       });
     case "destroy":
-      if (now.action !== "delete") {
-        const events = [note("infra_reset_failed"), note("gitspace_action_reset_failed")];
-        return changed(now, { state: "error", failure, finished: "failed", events });
-      }
       return changed(now, {
-        state: "cleaning",
+        state: now.state === "deleted" ? "deleted" : "cleaning",
         failure,
         ...again(now, at),
         events: [note("infra_deprovisioning_failed")],
@@ -150,6 +164,10 @@ export function failed(now: Situation, { failure, acquired, connected }: Failed,
       now.phase satisfies null;
       return unchanged;
   }
+}
+
+function startedBy({ action }: Situation): EventNote["kind"] {
+  return action === "reset" ? "gitspace_action_reset_failed" : "gitspace_action_start_failed";
 }
 
 /** A VM may have been made by whoever took the task, so it is released and nothing leaks. */
@@ -173,10 +191,8 @@ function agentStopFailed(now: Situation, failure: Failure): Decision {
     message: failure.message,
     fields: { code: failure.code },
   };
-  if (agentIsAway.has(failure.code)) {
-    const events: EventNote[] = [note, { kind: "infra_stop_start", message: "Releasing the VM" }];
-    return changed(now, { state: "stopping", phase: "vm_stop", task: "write", events });
-  }
+  // A reset is asked for when something is broken, and a delete has to end.
+  if (agentIsAway.has(failure.code) || now.action !== "stop") return agentStopped(now, [note]);
   const events: EventNote[] = [note, { ...note, kind: "gitspace_action_stop_failed" }];
   return changed(now, { state: "error", failure, finished: "failed", events });
 }
@@ -187,12 +203,18 @@ function vmStopFailed(now: Situation, failure: Failure, at: number): Decision {
     message: failure.message,
     fields: { code: failure.code },
   });
-  const events =
-    now.action === "cleanup"
-      ? [note("infra_cleanup_failed")]
-      : [note("infra_stop_failed"), note("gitspace_action_stop_failed")];
+  if (now.action === "delete")
+    return changed(now, { state: "cleaning", failure, ...again(now, at), events: [note("infra_stop_failed")] });
+  const kinds = vmStopFailures[now.action ?? "stop"] ?? ["infra_stop_failed", "gitspace_action_stop_failed"];
+  const events = kinds.map(note);
   return changed(now, { state: "error", failure, finished: "failed", hasVm: true, ...again(now, at), events });
 }
+
+const vmStopFailures: Partial<Record<ActionName, EventNote["kind"][]>> = {
+  cleanup: ["infra_cleanup_failed"],
+  reset: ["infra_reset_failed", "gitspace_action_reset_failed"],
+  undelete: ["infra_stop_failed", "gitspace_action_undelete_failed"],
+};
 
 /** While starting, the new claim's higher generation takes the disk from whatever is left. After an error it is tried again. */
 function releaseFailed(now: Situation, failure: Failure, at: number): Decision {
@@ -200,6 +222,13 @@ function releaseFailed(now: Situation, failure: Failure, at: number): Decision {
   if (now.state === "starting") {
     const events: EventNote[] = [note, { kind: "infra_provisioning_start", message: "Asking for a VM" }];
     return changed(now, { state: "starting", phase: "provision", task: "write", events });
+  }
+  if (now.state === "resetting") {
+    const events: EventNote[] = [
+      { ...note, kind: "infra_reset_failed" },
+      { ...note, kind: "gitspace_action_reset_failed" },
+    ];
+    return changed(now, { state: "error", failure, finished: "failed", hasVm: true, ...again(now, at), events });
   }
   return now.state === "error" ? changed(now, { state: "error", ...again(now, at), events: [note] }) : unchanged;
 }

@@ -18,7 +18,7 @@ export const instanceStates = [
 export type InstanceState = (typeof instanceStates)[number];
 
 /** What somebody or something asked for. `cleanup` frees the machine of a broken instance and keeps the home disk. */
-export type ActionName = "start" | "stop" | "reset" | "delete" | "cancel" | "cleanup";
+export type ActionName = "start" | "stop" | "reset" | "delete" | "undelete" | "cancel" | "cleanup";
 
 /**
  * The step whose task is out. `release` frees a VM that a failed action left behind; it belongs to that action's generation
@@ -41,12 +41,16 @@ export type Situation = {
   /** How often the present step has failed in a row. */
   attempts: number;
   marks: Marks;
+  /** When the home disk of a deleted Gitspace goes, milliseconds since the epoch; null when nothing is kept for a while. */
+  purgeAt: number | null;
 };
 
 export type Report = "running" | "error" | "stopped" | "unknown";
 
 export type Trigger =
-  | { on: "start" | "stop" | "auto_stop" | "reset" | "delete" | "cancel" | "cleanup" | "retry" }
+  | { on: "start" | "stop" | "auto_stop" | "reset" | "undelete" | "cancel" | "cleanup" | "retry" }
+  /** `graceMs`: for how long it can be taken back; 0 removes the home disk at once. */
+  | { on: "delete"; graceMs: number }
   /** The present phase's task was done. */
   | { on: "ok" }
   /** It was not done. `acquired`: somebody had taken it. `connected`: the agent had been heard of. */
@@ -54,9 +58,12 @@ export type Trigger =
   /** What was seen of a Gitspace without having asked it to change. `vm`: whether its VM exists. */
   | { on: "report"; state: Report; message: string; vm: boolean };
 
+/** The phases that wait for the agent in the VM. */
+export const agentPhases: readonly Phase[] = ["start", "agent_stop", "remove"];
+
 const shown: Record<InstanceState, GitspaceState> = {
   uninitialized: "uninitialized",
-  deleted: "uninitialized",
+  deleted: "deleted",
   cleaned: "uninitialized",
   error: "error",
   unknown: "error",

@@ -5,15 +5,15 @@ import type { Presence } from "../delegates/presence.ts";
 import { apply, type Collaborators } from "./act.ts";
 import { settleTimeout } from "./settle.ts";
 
-const LOOK_EVERY_MS = 60_000;
+const LONGEST_PAUSE_MS = 60_000;
 const KEEP_STATUS_MS = 3_600_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 const DAY_MS = 86_400_000;
 
-type Options = Collaborators & { presence: Presence; log: Logger; lookEveryMs?: number };
+type Options = Collaborators & { presence: Presence; log: Logger; lookEveryMs: number };
 
 /** Starts sweeping; it ends when disposed. */
-export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...with_ }: Options): AsyncDisposable {
+export function startSweeper({ presence, log, lookEveryMs, ...with_ }: Options): AsyncDisposable {
   const { store, clock } = with_;
   const over = new AbortController();
   let nextLook = clock.now();
@@ -26,7 +26,7 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
         const now = clock.now();
         if (now >= nextLook) {
           nextLook = now + lookEveryMs;
-          lookAtRunning(with_);
+          lookAtVms(with_);
         }
         sweep(with_, presence);
       } catch (err) {
@@ -34,7 +34,7 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
         pauseMs = PAUSE_AFTER_ERROR_MS;
       }
       const waitMs = Math.max(pauseMs, Math.min(nextLook, nextDue(with_, presence)) - clock.now());
-      await store.bells.tasks.next(seen, Math.min(waitMs, LOOK_EVERY_MS), over.signal);
+      await store.bells.tasks.next(seen, Math.min(waitMs, LONGEST_PAUSE_MS), over.signal);
     }
   }
 
@@ -50,7 +50,8 @@ export function startSweeper({ presence, log, lookEveryMs = LOOK_EVERY_MS, ...wi
 /** Does everything that is due now, one step for each. */
 export function sweep(with_: Collaborators, presence: Presence): void {
   const { store, clock } = with_;
-  for (const task of store.tasks.overdue({ at: clock.now() })) store.step("Timeout", () => settleTimeout(with_, task));
+  for (const task of store.tasks.overdue({ at: clock.now() }))
+    store.step("Timeout", () => settleTimeout(with_, task, presence.isAnyoneHere()));
   for (const { id } of store.gitspaces.toRetry({ at: clock.now() }))
     store.step("Retry", () => apply(with_, id, { on: "retry" }));
   for (const task of store.tasks.acquired()) {
@@ -68,11 +69,11 @@ function nextDue({ store }: Collaborators, presence: Presence): number {
   return Math.min(...dues.filter((at) => typeof at === "number"), ...lapses, Number.MAX_SAFE_INTEGER);
 }
 
-/** Asks for the VM of everything that runs, so that a Gitspace whose machine was restarted is not shown as running for ever. */
-function lookAtRunning({ store, clock, deadlines }: Collaborators): void {
+/** Asks for every VM that should be there, so that nobody takes one for running, or waits for its agent, when it is gone. */
+function lookAtVms({ store, clock, deadlines }: Collaborators): void {
   const at = clock.now();
   store.step("Look", () => {
-    for (const { id } of store.gitspaces.running()) {
+    for (const { id } of store.gitspaces.withVm()) {
       const gitspace = store.gitspaces.get({ id });
       if (gitspace === undefined) continue;
       const { instance, generation } = gitspace;

@@ -1,6 +1,6 @@
 // Gitspaces and their instances. What is being done about a Gitspace is written beside it; the state is its newest instance's.
 import type { DatabaseSync } from "node:sqlite";
-import type { ActionName, InstanceState, Phase } from "../lifecycle/situation.ts";
+import { type ActionName, agentPhases, type InstanceState, type Phase } from "../lifecycle/situation.ts";
 import { all, one, run } from "./query.ts";
 
 export type GitspaceRow = {
@@ -26,6 +26,7 @@ export type GitspaceRow = {
   has_vm: number;
   attempts: number;
   retry_at: number | null;
+  purge_at: number | null;
   ports: string;
   ports_at: number;
   version: number;
@@ -70,24 +71,26 @@ export function openGitspaces(db: DatabaseSync) {
       db,
       `UPDATE gitspaces SET generation = :generation, instance = :instance, instances = :instances, marked_for_deletion = :deletion,
          marked_for_reset = :reset, marked_for_infra_reset = :infraReset, action = :action, phase = :phase, task = :task,
-         has_vm = :hasVm, attempts = :attempts, retry_at = :retryAt, updated = :at, deleted = :deleted,
+         has_vm = :hasVm, attempts = :attempts, retry_at = :retryAt, purge_at = :purgeAt, updated = :at, deleted = :deleted,
          secret = CASE WHEN :deleted IS NULL THEN secret END
        WHERE id = :id`,
     ),
     setVersion: run(db, "UPDATE gitspaces SET version = :version WHERE id = :id"),
     setPorts: run(db, "UPDATE gitspaces SET ports = :ports, ports_at = :at WHERE id = :id"),
     holdsVm: run(db, "UPDATE gitspaces SET has_vm = 1 WHERE id = :id"),
-    running: all<{ id: string }>(
+    /** Those whose VM should be there: they run, or their agent was asked for something. */
+    withVm: all<{ id: string }>(
       db,
-      "SELECT g.id FROM gitspaces g JOIN instances i ON i.id = g.instance WHERE i.state = 'running' AND g.deleted IS NULL",
+      `SELECT g.id FROM gitspaces g JOIN instances i ON i.id = g.instance
+       WHERE g.deleted IS NULL AND (i.state = 'running' OR g.phase IN (${agentPhases.map((phase) => `'${phase}'`).join(", ")}))`,
     ),
     toRetry: all<{ id: string }>(db, "SELECT id FROM gitspaces WHERE retry_at <= :at"),
     nextRetry: one<{ at: number | null }>(db, "SELECT min(retry_at) AS at FROM gitspaces WHERE retry_at IS NOT NULL"),
-    /** `owner` null: everybody's. */
+    /** `owner` null: everybody's. `deleted`: 1 for those that can still be taken back, 0 for the others. */
     list: all<GitspaceListing>(
       db,
       `SELECT g.*, i.state AS state FROM gitspaces g LEFT JOIN instances i ON i.id = g.instance
-       WHERE g.deleted IS NULL AND (:owner IS NULL OR g.owner = :owner)
+       WHERE g.deleted IS NULL AND (coalesce(i.state, '') = 'deleted') = :deleted AND (:owner IS NULL OR g.owner = :owner)
          AND (:query = '' OR instr(lower(g.name || ' ' || g.id || ' ' || g.repository), :query) > 0)
        ORDER BY CASE :sort WHEN 'created' THEN g.created WHEN 'last_used' THEN coalesce(i.last_used, 0)
          ELSE coalesce(i.active_time_started, 0) END DESC, g.created DESC, g.id`,

@@ -102,4 +102,7 @@ export const migrations = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX visits_of_session ON visits (session);
   `,
+  `
+  ALTER TABLE gitspaces ADD COLUMN purge_at INTEGER;
+  `,
 ];

@@ -46,6 +46,7 @@ export async function testControlPlane({ clock, lookEveryMs, ...changes }: Chang
     adminTokenFile: file("admin-token", adminToken),
     signingKeyFile: file("signing-key", JSON.stringify({ ...jwk, kid: "test-1" })),
     secretsKeyFile: file("secrets-key", randomBytes(32).toString("hex")),
+    deleteGraceMs: 0,
     ...changes,
   });
   const log = createLog("control-plane-test", "error");
