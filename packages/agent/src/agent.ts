@@ -27,13 +27,13 @@ export async function startAgent(
   signal: AbortSignal,
 ): Promise<AsyncDisposable & { port: number }> {
   await using opened = new AsyncDisposableStack();
-  const { home, stateFolder, metadata, listen } = config;
+  const { home, stateFolder, metadata, listen, isolation } = config;
   const { instanceId } = metadata;
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   mkdirSync(home, { recursive: true });
 
   // What an earlier life of this agent left running would work beside us on the same files.
-  await endProcesses(instanceId, 0);
+  await endProcesses(instanceId, isolation, 0);
   const runFolder = opened.use(openRunFolder(stateFolder)).path;
   const env = { ...childEnvironment(process.env, home, instanceId), XDG_RUNTIME_DIR: runFolder };
   const journal = withFailpoints("agent", opened.use(new Journal(join(stateFolder, "journal.db"))), {
@@ -44,8 +44,8 @@ export async function startAgent(
     raiseGeneration: "Generation",
   });
   const identities = withFailpoints("agent", new IdentityStore(stateFolder), { take: "Identity" });
-  const ports = new Ports(config.isolation, instanceId);
-  opened.defer(async () => void (await endProcesses(instanceId, 1_000)));
+  const ports = new Ports(isolation, instanceId);
+  opened.defer(async () => void (await endProcesses(instanceId, isolation, 1_000)));
   const command = ideCommand(config.imageFolder, home, runFolder);
   const ide = withFailpoints("agent", opened.use(new Ide({ command, home, env, log })), {
     ready: "Ide",
@@ -53,6 +53,7 @@ export async function startAgent(
   });
   const house: House = {
     instanceId,
+    isolation,
     home,
     runFolder,
     env,

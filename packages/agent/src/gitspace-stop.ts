@@ -41,9 +41,9 @@ export async function removeGitspace(
   return {};
 }
 
-async function endAll({ ide, instanceId, log }: House): Promise<void> {
+async function endAll({ ide, instanceId, isolation, log }: House): Promise<void> {
   await ide.stop();
-  const left = await endProcesses(instanceId, STOP_GRACE_MS);
+  const left = await endProcesses(instanceId, isolation, STOP_GRACE_MS);
   failpoint("agent.afterProcesses");
   if (left.length > 0) log.warn({ pids: left }, "processes could not be ended");
 }

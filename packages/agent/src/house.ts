@@ -8,9 +8,11 @@ import type { Ide } from "./ide.ts";
 import type { IdentityStore } from "./identity.ts";
 import type { Journal } from "./journal.ts";
 import type { Ports } from "./ports.ts";
+import type { Isolation } from "./process-tree.ts";
 
 export type House = {
   instanceId: string;
+  isolation: Isolation;
   home: string;
   runFolder: string;
   env: ChildEnvironment;

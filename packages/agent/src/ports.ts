@@ -1,9 +1,8 @@
 // The ports of a Gitspace: everything that listens in its VM, but nothing that is the agent's or somebody else's.
 import { IDE_PORT } from "@gitspaces/contracts";
 import { listeners, socketsOf } from "./listening-ports.ts";
-import { vmProcesses } from "./process-tree.ts";
+import { type Isolation, vmProcesses } from "./process-tree.ts";
 
-export type Isolation = "namespace" | "none";
 export type PortRule = "open" | "denied" | "silent";
 
 export class Ports {

@@ -1,8 +1,11 @@
-// Which processes are this VM's own: the agent's descendants, and those that carry the VM's mark in their environment.
-import { readdirSync, readFileSync } from "node:fs";
+// Which processes are this VM's own: the agent's descendants, those that carry the VM's mark in their environment, and in a VM
+// with a user of its own everything of that user.
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VM_MARKER } from "./child-environment.ts";
 
+/** Whether the VM has its own users, processes and network, or shares the machine's. */
+export type Isolation = "namespace" | "none";
 type Process = { pid: number; parent: number; startedAt: string };
 
 /** The fields of /proc/PID/stat that matter; the name in parentheses may hold anything. */
@@ -54,6 +57,19 @@ export function vmProcesses(instanceId: string): Process[] {
   return [...own.values()];
 }
 
+/** What runs under our user in a VM of its own, without the agent and the processes above it. */
+function usersProcesses(): Process[] {
+  const all = processes();
+  const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
+  const above = new Set<number>();
+  for (let pid = process.pid; pid > 0 && !above.has(pid); pid = parents.get(pid) ?? 0) above.add(pid);
+  return all.filter(({ pid }) => !above.has(pid) && userOf(pid) === process.getuid?.());
+}
+
+function userOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
 function signal({ pid, startedAt }: Process, name: NodeJS.Signals): void {
   // A pid may have been given to somebody else since we looked.
   if (parseStat(readProc(`${pid}/stat`))?.startedAt !== startedAt) return;
@@ -69,12 +85,18 @@ const LOOK_EVERY_MS = 25;
 /** A process that outlives its kill by this much hangs in the kernel or is not ours to end; it goes with the VM. */
 const HOPELESS_AFTER_MS = 3_000;
 
-/** Ends every process of the VM but the agent: asked first, killed after `graceMs`. Gives the pids that could not be ended. */
-export async function endProcesses(instanceId: string, graceMs: number): Promise<number[]> {
+/**
+ * Ends every process of the VM but the agent: asked first, killed after `graceMs`. Gives the pids that could not be ended.
+ * With `namespace` also what took off the mark and left the tree, as a program with an environment of its own does.
+ */
+export async function endProcesses(instanceId: string, isolation: Isolation, graceMs: number): Promise<number[]> {
   const until = performance.now() + graceMs;
-  for (const each of vmProcesses(instanceId)) signal(each, "SIGTERM");
+  // Root's are the machine's too.
+  const ofUser = isolation === "namespace" && process.getuid?.() !== 0;
+  const find = () => (ofUser ? usersProcesses() : vmProcesses(instanceId));
+  for (const each of find()) signal(each, "SIGTERM");
   for (;;) {
-    const left = vmProcesses(instanceId);
+    const left = find();
     const lateMs = performance.now() - until;
     if (left.length === 0 || lateMs > HOPELESS_AFTER_MS) return left.map(({ pid }) => pid);
     if (lateMs > 0) for (const each of left) signal(each, "SIGKILL");
