@@ -1,4 +1,5 @@
 // Claims and routes in Redis: which VM a Gitspace holds, under which generation, and where its traffic goes.
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   fail,
   type PoolSpec,
@@ -16,10 +17,14 @@ export type Purpose = "provision" | "stop" | "destroy";
 
 export type Reservation =
   | { outcome: "held" | "warm" | "cold"; id: string; attempt: number }
-  | { outcome: "superseded" | "exhausted" | "coming" | "full" };
+  | { outcome: "superseded" | "exhausted" | "coming" | "full" | "unsure" };
 
 const Reserved = z
-  .tuple([z.enum(["held", "warm", "cold", "superseded", "exhausted", "coming", "full"]), z.string(), z.number()])
+  .tuple([
+    z.enum(["held", "warm", "cold", "superseded", "exhausted", "coming", "full", "unsure"]),
+    z.string(),
+    z.number(),
+  ])
   .transform(
     ([outcome, id, attempt]): Reservation =>
       outcome === "held" || outcome === "warm" || outcome === "cold" ? { outcome, id, attempt } : { outcome },
@@ -32,6 +37,11 @@ const ClaimHash = z.object({
 const Locked = z
   .tuple([z.number(), z.number()])
   .transform(([held, generation]) => ({ isHeld: held === 1, generation }));
+
+/** How soon a task that waits for records to be rebuilt looks again. */
+const UNSURE_MS = 100;
+
+type Lock = z.infer<typeof Locked>;
 
 /** A VM is tried this often for one task. */
 export const MAX_ATTEMPTS = 3;
@@ -50,18 +60,30 @@ export function claimStore(redis: Redis) {
   const { claim, warm, slots, route: routeKey } = redisKeys;
 
   return {
-    /** Lets a task act and keeps its generation. @throws {FailureError} `superseded` when a later action stands in its way. */
-    async enter(gitspaceId: string, generation: number, purpose: Purpose): Promise<void> {
-      if ((await enter([claim(gitspaceId)], [generation, purpose])) !== 1) throw superseded();
+    /**
+     * Lets a task act and keeps its generation; waits while records are rebuilt after a loss.
+     * @throws {FailureError} `superseded` when a later action stands in its way; the reason of `signal` when it aborts.
+     */
+    async enter(gitspaceId: string, generation: number, purpose: Purpose, signal: AbortSignal): Promise<void> {
+      for (;;) {
+        const entered = await enter([claim(gitspaceId)], [generation, purpose]);
+        if (entered === 1) return;
+        if (entered === 0) throw superseded();
+        await sleep(UNSURE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
     },
     /** What is known of a Gitspace: the VM it holds, the highest generation seen (0 when none), whether it was deleted. */
     async get(gitspaceId: string): Promise<{ vm: string | null; generation: number; isDestroyed: boolean }> {
       const { vm, generation, destroyed } = ClaimHash.parse(await redis.hgetall(claim(gitspaceId)));
       return { vm: vm ?? null, generation, isDestroyed: destroyed !== undefined };
     },
-    /** Takes or renews the Gitspace's lock; also says the highest generation, by which a holder learns that it is superseded. */
-    async lock(gitspaceId: string, holder: string, ttlMs: number): Promise<{ isHeld: boolean; generation: number }> {
-      return Locked.parse(await lock([claim(gitspaceId)], [holder, ttlMs]));
+    /** Takes the Gitspace's lock; also says the highest generation, by which a holder learns that it is superseded. */
+    async lock(gitspaceId: string, holder: string, ttlMs: number): Promise<Lock> {
+      return Locked.parse(await lock([claim(gitspaceId)], [holder, ttlMs, "take"]));
+    },
+    /** Renews the lock. Not held: it ended, and another holder had it meanwhile. */
+    async renew(gitspaceId: string, holder: string, ttlMs: number): Promise<Lock> {
+      return Locked.parse(await lock([claim(gitspaceId)], [holder, ttlMs, "renew"]));
     },
     async unlock(gitspaceId: string, holder: string): Promise<void> {
       await unlock([claim(gitspaceId)], [holder]);

@@ -4,6 +4,7 @@ import { createLog } from "@gitspaces/daemon";
 import { afterEach, expect, test } from "vitest";
 import { claimStore } from "./claim-store.ts";
 import { openBench, provisionTask, type RunnerBench, stopTask } from "./testing/runner-bench.ts";
+import { redisMemory } from "./redis-memory.ts";
 import { vmStore } from "./vm-store.ts";
 import { startRedis } from "./testing/redis-server.ts";
 
@@ -24,6 +25,7 @@ async function open(wanted: Parameters<typeof openBench>[0] = {}): Promise<Runne
 test("200 claims at once on 50 warm VMs under a max of 60: 50 warm, 10 new, the rest no capacity, no VM twice", async () => {
   await using server = await startRedis();
   const redis = server.connect();
+  await redisMemory(redis).vouchAfter(async () => true);
   const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 50, max: 60, image: "default", isDefault: true } as const;
   for (let index = 0; index < 50; index++) {
@@ -49,6 +51,7 @@ test("200 claims at once on 50 warm VMs under a max of 60: 50 warm, 10 new, the 
 test("the oldest warm VM is handed out first", async () => {
   await using server = await startRedis();
   const redis = server.connect();
+  await redisMemory(redis).vouchAfter(async () => true);
   const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 2, max: 9, image: "default", isDefault: true } as const;
   for (const [id, createdAt] of [
@@ -69,6 +72,7 @@ test("the oldest warm VM is handed out first", async () => {
 test("a VM that was taken out of the stock cannot be claimed, one that was claimed cannot be taken out", async () => {
   await using server = await startRedis();
   const redis = server.connect();
+  await redisMemory(redis).vouchAfter(async () => true);
   const [store, claims] = [vmStore(redis, createLog("runner", "silent")), claimStore(redis)];
   const pool = { name: "default", type: "process", warm: 2, max: 2, image: "default", isDefault: true } as const;
   for (const id of ["default-a", "default-b"]) {
@@ -91,6 +95,7 @@ test("a VM that was taken out of the stock cannot be claimed, one that was claim
 test("a route of a lower generation never replaces one of a higher", async () => {
   await using server = await startRedis();
   const redis = server.connect();
+  await redisMemory(redis).vouchAfter(async () => true);
   const claims = claimStore(redis);
   const pool = { name: "default", type: "process", warm: 0, max: 9, image: "default", isDefault: true } as const;
   const reserved = await claims.reserve({ gitspaceId: HELLO, generation: 3, id: randomUUID() }, pool, 1);

@@ -12,6 +12,7 @@ import { startEnrolment } from "./enrolment.ts";
 import { enrolmentTokens } from "./enrolment-tokens.ts";
 import { openOwnIdentity } from "./own-identity.ts";
 import { startRedis } from "./testing/redis-server.ts";
+import { redisMemory } from "./redis-memory.ts";
 import { vmStore } from "./vm-store.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -24,6 +25,7 @@ async function openListener() {
   opened.defer(() => rmSync(folder, { recursive: true, force: true }));
   const server = opened.use(await startRedis());
   const redis = server.connect();
+  await redisMemory(redis).vouchAfter(async () => true);
   const clock = { at: Date.now(), now: () => clock.at };
   const log = createLog("runner", "silent");
   const ca = await openCa(join(folder, "ca"), "local-test", clock.now());

@@ -1,4 +1,5 @@
 // What Redis does in one step: each script is a compare-and-set over the records of VMs, claims and routes.
+import { redisKeys, ROUTES_CHANNEL } from "@gitspaces/contracts";
 import type { Redis } from "ioredis";
 
 /** Told whenever a pool's VMs change, so that whoever holds its lease looks at once. */
@@ -28,9 +29,42 @@ local function superseded(claim, generation, purpose)
 end
 `;
 
+/**
+ * After a restart, a failover or a wipe Redis may have forgotten what it acknowledged. What depends on every record being there
+ * waits until they have been compared with the provider in this very Redis process.
+ */
+const whole = `
+local function run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '-'
+end
+local function isWhole()
+  return redis.call('GET', '${redisKeys.whole("records")}') == run()
+end
+`;
+
 export const scripts = {
-  /** claim | generation, purpose → 1 when the task may act; its generation is then the highest seen. */
-  gsEnter: `${fence}
+  /** → 1 while every record is known to be there. */
+  gsIsWhole: `${whole}
+    return isWhole() and 1 or 0`,
+
+  /** rebuild | ttl ms → 1. A comparison of records and provider begins. */
+  gsBeginRebuild: `${whole}
+    redis.call('SET', KEYS[1], run(), 'PX', ARGV[1])
+    return 1`,
+
+  /** rebuild, whole | news JSON → 1 when nothing was lost since the comparison began: the records are whole. */
+  gsEndRebuild: `${whole}
+    local run = run()
+    if redis.call('GET', KEYS[1]) ~= run then return 0 end
+    redis.call('DEL', KEYS[1])
+    if redis.call('GET', KEYS[2]) == run then return 1 end
+    redis.call('SET', KEYS[2], run)
+    redis.call('PUBLISH', '${ROUTES_CHANNEL}', ARGV[1])
+    return 1`,
+
+  /** claim | generation, purpose → 1 when the task may act; its generation is then the highest seen. -1: Redis may have lost records. */
+  gsEnter: `${fence}${whole}
+    if not isWhole() then return -1 end
     local generation = tonumber(ARGV[1])
     if superseded(KEYS[1], generation, ARGV[2]) then return 0 end
     redis.call('HSET', KEYS[1], 'generation', ARGV[1])
@@ -38,13 +72,17 @@ export const scripts = {
     if ARGV[2] == 'destroy' then redis.call('HSET', KEYS[1], 'destroyed', ARGV[1]) end
     return 1`,
 
-  /** claim | holder, ttl ms → {held by me now, highest generation}. The same holder may take it again, which renews it. */
+  /**
+   * claim | holder, ttl ms, 'take' or 'renew' → {held by me now, highest generation}. Renewing takes nothing: whoever's lock ended
+   * and was given back by the next holder has lost it.
+   */
   gsLock: `
     local t = redis.call('TIME')
     local now = t[1] * 1000 + math.floor(t[2] / 1000)
     local f = redis.call('HMGET', KEYS[1], 'lockedBy', 'lockedUntil', 'generation')
     local generation = tonumber(f[3] or '0')
     if f[1] and f[1] ~= ARGV[1] and tonumber(f[2]) > now then return {0, generation} end
+    if ARGV[3] == 'renew' and f[1] ~= ARGV[1] then return {0, generation} end
     redis.call('HSET', KEYS[1], 'lockedBy', ARGV[1], 'lockedUntil', now + ARGV[2])
     return {1, generation}`,
 
@@ -56,9 +94,10 @@ export const scripts = {
   /**
    * claim, warm, slots | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
    * A Gitspace that holds a VM gets that one; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
-   * `coming`: no slot is free, but a VM of the stock is being made or removed, so there will be one.
+   * `unsure`: Redis may have lost records. `coming`: no slot is free, but a VM of the stock is being made or removed, so there will be one.
    */
-  gsReserve: `${fence}
+  gsReserve: `${fence}${whole}
+    if not isWhole() then return {'unsure', '', 0} end
     local claim, warm, slots = KEYS[1], KEYS[2], KEYS[3]
     local gitspace, generation, task, pool, max = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
     if superseded(claim, generation, 'provision') then return {'superseded', '', 0} end
@@ -98,8 +137,9 @@ export const scripts = {
     redis.call('HSET', claim, 'vm', id, 'task', task, 'attempt', attempt)
     return {'cold', id, attempt}`,
 
-  /** slots, vm | id, pool, max, now → 1 when the new VM of the stock got a slot. */
-  gsAddStock: `
+  /** slots, vm | id, pool, max, now → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
+  gsAddStock: `${whole}
+    if not isWhole() then return 0 end
     if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
     if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
     redis.call('HSET', KEYS[1], ARGV[1], '')
@@ -137,16 +177,18 @@ export const scripts = {
     redis.call('PUBLISH', '${POOLS_CHANNEL}', f[5])
     return 1`,
 
-  /** vm, warm → 1 when the VM has no owner and may be removed. It can no longer be claimed then. */
-  gsTakeStock: `
+  /** vm, warm → 1 when the VM has no owner and may be removed. It can no longer be claimed then. A lost claim counts as an owner. */
+  gsTakeStock: `${whole}
+    if not isWhole() then return 0 end
     local f = redis.call('HMGET', KEYS[1], 'owner', 'id')
     if not f[2] or f[1] ~= '' then return 0 end
     redis.call('ZREM', KEYS[2], f[2])
     redis.call('HSET', KEYS[1], 'power', 'deleting')
     return 1`,
 
-  /** vm → 1. An owned VM is on its way out; its claim stays until it is gone. */
+  /** vm, claim | holder or '' → 1 when the VM is on its way out: the named holder still has the Gitspace's lock. The claim stays until the VM is gone. */
   gsDeleting: `
+    if ARGV[1] ~= '' and redis.call('HGET', KEYS[2], 'lockedBy') ~= ARGV[1] then return 0 end
     if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'power', 'deleting') end
     return 1`,
 
@@ -179,12 +221,14 @@ export const scripts = {
 
   /**
    * vm, slots, claim, warm | id, pool, createdAt, address, port, version, key, owner, generation, task, ready, seen
-   * → 1 when the record was rebuilt from what provider and agent say. What is on record is never overwritten.
+   * → 1 when the record was rebuilt from what provider and agent say. What is on record is never overwritten, but for an owner
+   * whose claim was lost: a label is written after its claim and never cleared.
    * The generation is that of the claim; `seen` is the highest one known of the Gitspace.
    */
   gsAdopt: `
-    if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
     local owner = ARGV[8]
+    local present = redis.call('HMGET', KEYS[1], 'id', 'owner', 'power')
+    if present[1] and (present[2] ~= '' or owner == '' or present[3] == 'deleting') then return 0 end
     if owner ~= '' then
       local c = redis.call('HMGET', KEYS[3], 'vm', 'destroyed', 'stopped', 'generation')
       if c[1] and c[1] ~= ARGV[1] then return 0 end
@@ -192,6 +236,7 @@ export const scripts = {
       redis.call('HSET', KEYS[3], 'vm', ARGV[1], 'task', ARGV[10], 'attempt', 1)
       if tonumber(c[4] or '0') < tonumber(ARGV[12]) then redis.call('HSET', KEYS[3], 'generation', ARGV[12]) end
     end
+    redis.call('ZREM', KEYS[4], ARGV[1])
     redis.call('HSET', KEYS[2], ARGV[1], owner)
     redis.call('HSET', KEYS[1], 'id', ARGV[1], 'pool', ARGV[2], 'power', 'running', 'agent', ARGV[11], 'createdAt', ARGV[3],
       'address', ARGV[4], 'port', ARGV[5], 'version', ARGV[6], 'owner', owner)
@@ -200,14 +245,27 @@ export const scripts = {
     if owner == '' and ARGV[11] == 'ready' then redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1]) end
     return 1`,
 
-  /** route, claim | route JSON, generation, vm, change JSON → 1 when set: the claim is still this VM's, no later generation came. */
+  /** vm | address, port, version, key → 1 when the claimed VM is on record as up. What came after its making was lost. */
+  gsCameUp: `
+    local f = redis.call('HMGET', KEYS[1], 'owner', 'power', 'key')
+    if not f[1] or f[1] == '' or (f[2] ~= 'making' and f[2] ~= 'running') or (f[3] and f[3] ~= ARGV[4]) then return 0 end
+    redis.call('HSET', KEYS[1], 'power', 'running', 'agent', 'ready', 'address', ARGV[1], 'port', ARGV[2], 'version', ARGV[3], 'key', ARGV[4])
+    return 1`,
+
+  /** vm, slots | id, owner → 1. A VM without a record takes a slot too. */
+  gsHoldSlot: `
+    if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2]) end
+    return 1`,
+
+  /** route, claim | route JSON, generation, vm, change JSON → 1 when set: the claim is still this VM's, no stop and no later generation came. */
   gsSetRoute: `
-    local c = redis.call('HMGET', KEYS[2], 'vm', 'generation')
+    local c = redis.call('HMGET', KEYS[2], 'vm', 'generation', 'stopped')
     if c[1] ~= ARGV[3] or tonumber(c[2] or '0') > tonumber(ARGV[2]) then return 0 end
+    if tonumber(c[3] or '0') >= tonumber(ARGV[2]) then return 0 end
     local present = redis.call('GET', KEYS[1])
     if present and cjson.decode(present).generation > tonumber(ARGV[2]) then return 0 end
     redis.call('SET', KEYS[1], ARGV[1])
-    redis.call('PUBLISH', 'gs:routes', ARGV[4])
+    redis.call('PUBLISH', '${ROUTES_CHANNEL}', ARGV[4])
     return 1`,
 
   /** route | generation, change JSON, vm or '' → 1. A route of a later generation, or to another VM than the named one, stays. */
@@ -217,7 +275,7 @@ export const scripts = {
     if route and route.generation > tonumber(ARGV[1]) then return 0 end
     if ARGV[3] ~= '' and (not route or route.instanceId ~= ARGV[3]) then return 0 end
     redis.call('DEL', KEYS[1])
-    redis.call('PUBLISH', 'gs:routes', ARGV[2])
+    redis.call('PUBLISH', '${ROUTES_CHANNEL}', ARGV[2])
     return 1`,
 
   /** lease | holder, ttl ms → the lease's epoch while it is the holder's, else 0. Taking it again renews it. */

@@ -21,6 +21,9 @@ export type Adopted = {
   isReady: boolean;
 };
 
+/** In whose name something is done that cannot be taken back. */
+export type Fence = { gitspaceId: string; holder: string };
+
 const done = z.union([z.literal(0), z.literal(1)]).transform((number) => number === 1);
 const LEASE_MS = 15_000;
 /** Stands where a script takes a claim's key and there is no claim; no Gitspace can have this id. */
@@ -42,6 +45,8 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
   const discard = script("gsDiscard");
   const freeSlot = script("gsFreeSlot");
   const adopt = script("gsAdopt");
+  const cameUp = script("gsCameUp");
+  const holdSlot = script("gsHoldSlot");
   const lease = script("gsLease");
   const leaveLease = script("gsLeaveLease");
   const { vm: vmKey, warm, slots, claim } = redisKeys;
@@ -100,15 +105,18 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
     async takeStock(id: string, pool: string): Promise<boolean> {
       return done.parse(await takeStock([vmKey(id), warm(pool)], []));
     },
-    /** An owned VM is on its way out. */
-    async deleting(id: string): Promise<void> {
-      await deleting([vmKey(id)], []);
+    /** The VM is on its way out. With a fence only while that holder has the lock of its Gitspace; false when it has not. */
+    async deleting(id: string, fence?: Fence): Promise<boolean> {
+      return done.parse(await deleting([vmKey(id), claim(fence?.gitspaceId ?? NOBODY)], [fence?.holder ?? ""]));
     },
     /** The VM is gone: its slot is free, and the Gitspace that held it holds none. */
     async forget(id: string, pool: string, gitspaceId: string | null): Promise<void> {
       await forget([vmKey(id), warm(pool), slots(pool), claim(gitspaceId ?? NOBODY)], [id, pool]);
     },
-    /** Rebuilds a lost record from what provider and agent say; false when there is one, or the Gitspace holds another VM. */
+    /**
+     * Rebuilds a lost record, or one whose claim was lost, from what provider and agent say; false when there is nothing to mend
+     * or the Gitspace holds another VM.
+     */
     async adopt(vm: Adopted): Promise<boolean> {
       const { owner } = vm;
       const keys = [vmKey(vm.id), slots(vm.pool), claim(owner?.gitspaceId ?? NOBODY), warm(vm.pool)];
@@ -116,6 +124,17 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
       const claimed = [owner?.gitspaceId ?? "", owner?.generation ?? 0, owner?.taskId ?? ""];
       const ready = vm.isReady ? "ready" : "starting";
       return done.parse(await adopt(keys, [...facts, ...claimed, ready, vm.seenGeneration]));
+    },
+    /** Records a claimed VM as up, when what was written after its making was lost; false when it is on its way out. */
+    async cameUp(
+      id: string,
+      at: { address: string; port: number; version: string; keyFingerprint: string },
+    ): Promise<boolean> {
+      return done.parse(await cameUp([vmKey(id)], [at.address, at.port, at.version, at.keyFingerprint]));
+    },
+    /** Counts a VM that has no record and could not be adopted (yet) under its pool's `max`. */
+    async holdSlot(id: string, pool: string, gitspaceId: string | null): Promise<void> {
+      await holdSlot([vmKey(id), slots(pool)], [id, gitspaceId ?? ""]);
     },
     /** Takes or renews a pool's lease for 15 s; its epoch, or nothing while another runner holds it. */
     async lease(pool: string, holder: string): Promise<number | undefined> {

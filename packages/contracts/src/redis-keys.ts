@@ -12,6 +12,10 @@ export const redisKeys = {
   /** The claim of a Gitspace: which VM it holds under which generation. */
   claim: (gitspaceId: string) => `gs:claim:${gitspaceId}`,
   route: (gitspaceId: string) => `gs:route:${gitspaceId}`,
+  /** Names the Redis process in which the records were last compared with the provider. Gone with them after a loss. */
+  whole: (what: string) => `gs:whole:${what}`,
+  /** A comparison that is going on; a loss in the middle of it takes this away. */
+  rebuild: (comparison: string) => `gs:rebuild:${comparison}`,
   /** A one-time sign-in code that was spent. */
   code: (jti: string) => `gs:code:${jti}`,
   /** An enrolment token, by the SHA-256 of its text. */

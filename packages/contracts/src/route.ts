@@ -20,3 +20,7 @@ export const RouteChange = z.discriminatedUnion("change", [
   z.strictObject({ change: z.literal("removed"), gitspaceId: GitspaceId, generation: Generation }),
 ]);
 export type RouteChange = z.infer<typeof RouteChange>;
+
+/** Also published on `gs:routes`: after a loss every route has been written again, and a route that is not listed now is gone. */
+export const RoutesRebuilt = z.strictObject({ change: z.literal("rebuilt") });
+export type RoutesRebuilt = z.infer<typeof RoutesRebuilt>;
