@@ -5,18 +5,35 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Access } from "./access.ts";
 import { askControlPlane, type ControlPlane, expectSuccess } from "./control-plane.ts";
 
-/** A stream that says nothing for so long is taken for dead; going on costs nothing. */
-const SILENCE_MS = 90_000;
+/** The control plane says something every 5 s. A stream that is silent for so long is taken for dead; going on costs nothing. */
+const SILENCE_MS = 20_000;
+/** From here on it is told. */
+const AWAY_MS = 12_000;
 
-export type AccessFeed = { controlPlane: ControlPlane; access: Access; onChange: () => void; log: Logger };
+export type AccessFeed = {
+  controlPlane: ControlPlane;
+  access: Access;
+  onChange: () => void;
+  log: Logger;
+};
+type Hearing = { heard(): void };
 
-/** Follows until disposed. */
-export function followAccess(feed: AccessFeed): AsyncDisposable {
+/** Follows until disposed. The check throws while there is nothing to decide by, or changes are not heard of. */
+export function followAccess(feed: AccessFeed): AsyncDisposable & { check(): void } {
   const stop = new AbortController();
-  const following = follow(feed, stop.signal).catch((err: unknown) => {
+  let heardAt = performance.now();
+  const hearing: Hearing = { heard: () => void (heardAt = performance.now()) };
+  const following = follow(feed, hearing, stop.signal).catch((err: unknown) => {
     if (!stop.signal.aborted) feed.log.error({ err }, "access documents are no longer followed");
   });
   return {
+    check() {
+      if (!feed.access.isLoaded) throw new Error("no access documents yet: the control plane was never reached");
+      const awayMs = performance.now() - heardAt;
+      if (awayMs < AWAY_MS) return;
+      const seconds = Math.round(awayMs / 1_000);
+      throw new Error(`nothing was heard from the control plane for ${seconds} s; the documents at hand still serve`);
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await following;
@@ -24,11 +41,11 @@ export function followAccess(feed: AccessFeed): AsyncDisposable {
   };
 }
 
-async function follow(feed: AccessFeed, signal: AbortSignal): Promise<void> {
+async function follow(feed: AccessFeed, hearing: Hearing, signal: AbortSignal): Promise<void> {
   const pause = backoff({ firstMs: 100, maxMs: 5_000, signal });
   for (let isTold = false; ; ) {
     try {
-      await readStream(feed, signal, () => {
+      await readStream(feed, hearing, signal, () => {
         pause.reset();
         isTold = false;
       });
@@ -45,7 +62,12 @@ async function follow(feed: AccessFeed, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function readStream(feed: AccessFeed, signal: AbortSignal, onReady: () => void): Promise<void> {
+async function readStream(
+  feed: AccessFeed,
+  { heard: onHeard }: Hearing,
+  signal: AbortSignal,
+  onReady: () => void,
+): Promise<void> {
   const { access } = feed;
   const answer = await askControlPlane(feed.controlPlane, {
     method: "GET",
@@ -62,6 +84,7 @@ async function readStream(feed: AccessFeed, signal: AbortSignal, onReady: () => 
   const parser = createParser({ onEvent: (message) => heard.push(message) });
   const text = new TextDecoder();
   for await (const chunk of answer) {
+    onHeard();
     parser.feed(text.decode(chunk as Buffer, { stream: true }));
     for (const message of heard.splice(0)) {
       if (!(await take(feed, message, onReady))) return;

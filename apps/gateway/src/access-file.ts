@@ -1,5 +1,5 @@
 // The last access documents on disk, signed as they came, so that a gateway serves without its control plane.
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KeySet } from "@gitspaces/contracts";
@@ -14,6 +14,8 @@ const Kept = z.strictObject({
   revocations: z.array(z.string()),
 });
 const PAUSE_MS = 200;
+/** A disk that refused is asked again this much later. */
+const AGAIN_MS = 3_000;
 
 /** What was kept, or nothing when there is none or it can not be read. */
 export async function readAccessFile(file: string, log: Logger): Promise<AccessSnapshot | undefined> {
@@ -29,9 +31,15 @@ export async function readAccessFile(file: string, log: Logger): Promise<AccessS
 /** Writes a file whole or not at all, readable by its owner only. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await using handle = await open(`${file}.new`, "w", 0o600);
-  await handle.writeFile(text);
-  await handle.sync();
+  try {
+    await using handle = await open(`${file}.new`, "w", 0o600);
+    await handle.writeFile(text);
+    await handle.sync();
+  } catch (error) {
+    // On a full disk the half that was written is in the way.
+    await rm(`${file}.new`, { force: true });
+    throw error;
+  }
   await rename(`${file}.new`, file);
 }
 
@@ -66,6 +74,8 @@ export class AccessFile implements AsyncDisposable {
       } catch (err) {
         this.#log.error({ err, file: this.#file }, "access documents could not be kept");
         if (this.#stop.signal.aborted) return;
+        this.#isDirty = true;
+        await sleep(AGAIN_MS, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
       }
     }
   }

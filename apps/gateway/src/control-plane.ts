@@ -4,7 +4,12 @@ import { request as tlsRequest } from "node:https";
 import { fail } from "@gitspaces/contracts";
 import { lookupLocalhost } from "@gitspaces/daemon";
 
-export type ControlPlane = { url: string; token: string };
+export type ControlPlane = {
+  url: string;
+  token: string;
+  /** Hears when the control plane says that it answered. */
+  onDate?: (date: string | undefined) => void;
+};
 type Asked = {
   method: "GET" | "POST";
   path: string;
@@ -15,7 +20,7 @@ type Asked = {
 
 /** The answer's head; its body is still to be read. @throws the network's own errors. */
 export function askControlPlane(
-  { url, token }: ControlPlane,
+  { url, token, onDate = () => undefined }: ControlPlane,
   { method, path, headers, body, signal }: Asked,
 ): Promise<IncomingMessage> {
   const target = new URL(path, `${url}/`);
@@ -33,7 +38,10 @@ export function askControlPlane(
         ...headers,
       },
     });
-    asked.once("response", resolve);
+    asked.once("response", (answer) => {
+      onDate(answer.headers.date);
+      resolve(answer);
+    });
     asked.once("error", reject);
     asked.end(body);
   });

@@ -1,7 +1,18 @@
 // Wires the gateway: what it knows (routes, access), whom it lets in (sessions), and the two doors it opens.
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
-import { type Address, type Logger, readSecret, retryUntil, startAdmin, systemClock } from "@gitspaces/daemon";
+import {
+  type Address,
+  type Logger,
+  peerClock,
+  probeFolder,
+  readSecret,
+  retryUntil,
+  startAdmin,
+  startCanary,
+  systemClock,
+} from "@gitspaces/daemon";
 import { serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import type { Redis } from "ioredis";
 import { Access } from "./access.ts";
@@ -45,7 +56,13 @@ export async function startGateway(
   signal: AbortSignal,
 ): Promise<Gateway> {
   const sessionKey = readSessionKey(config.sessionKeyFile);
-  const controlPlane = { url: config.controlPlaneUrl, token: readSecret(config.gatewayTokenFile) };
+  // Codes, sessions and revocations carry the control plane's time, so they are judged by it.
+  const clock = peerClock({ peer: "control plane", log });
+  const controlPlane = {
+    url: config.controlPlaneUrl,
+    token: readSecret(config.gatewayTokenFile),
+    onDate: clock.hear,
+  };
   const redisPlace = {
     url: config.redisUrl,
     password: config.redisPasswordFile === undefined ? undefined : readSecret(config.redisPasswordFile),
@@ -76,13 +93,13 @@ export async function startGateway(
     names,
     access,
     routes,
-    sessions: new Sessions(sessionKey, names.session, systemClock),
+    sessions: new Sessions(sessionKey, names.session, clock),
     upstreams: new Upstreams(() => identity),
     forwarder: httpProxyForwarder(),
     live: new LiveConnections(),
     changes,
     spend: async (key, seconds) => (await commands.set(key, "spent", "EX", seconds, "NX")) === "OK",
-    clock: systemClock,
+    clock,
     log,
   };
   const isStillAllowed = (connection: Connection): boolean => isAllowed(house, connection);
@@ -95,7 +112,7 @@ export async function startGateway(
   opened.defer(() => clearInterval(recheck));
 
   const file = opened.use(new AccessFile(accessFile, () => access.snapshot(), log));
-  opened.use(followAccess({ controlPlane, access, onChange: () => file.changed(), log }));
+  const accessFeed = opened.use(followAccess({ controlPlane, access, onChange: () => file.changed(), log }));
   const isHealthy = (): boolean => feed.isCurrent && access.isLoaded;
   const loaded = async (): Promise<void> => {
     if (!feed.isCurrent) throw fail("internal", "routes are not loaded");
@@ -123,14 +140,25 @@ export async function startGateway(
       version: VERSION,
       isHealthy,
       takeActivity: () => house.live.takeActivity(),
+      countRoutes: () => house.routes.size,
       file: join(folder, "reports.json"),
-      clock: systemClock,
+      clock,
       log,
     }),
   );
-  const admin = opened.use(
-    await startAdmin({ listen: config.adminListen, log, name: "gateway", checks: checks(commands, feed, access) }),
-  );
+  const redis = opened.use(startCanary({ what: "a round trip to Redis", trip: () => askRedis(commands, subscriber) }));
+  const disk = opened.use(startCanary({ what: "a write to the data folder", trip: () => probeFolder(folder) }));
+  const checks = {
+    redis: redis.check,
+    routes() {
+      if (!feed.isCurrent)
+        throw new Error("routes are not current, because Redis is away; those in memory still serve");
+    },
+    access: accessFeed.check,
+    certificate: () => checkCertificate(identity, systemClock.now()),
+    disk: disk.check,
+  };
+  const admin = opened.use(await startAdmin({ listen: config.adminListen, log, name: "gateway", checks }));
   const closing = opened.move();
   return {
     address: visits.address,
@@ -146,19 +174,19 @@ function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Conn
   return !isOver && admit(access.find(gitspaceId), port, session) === "admitted";
 }
 
-function checks(commands: Redis, feed: RouteFeed, access: Access): Record<string, () => Promise<void>> {
-  return {
-    async redis() {
-      await commands.exists("gs:route:");
-    },
-    async routes() {
-      if (!feed.isCurrent)
-        throw new Error("routes are not current, because Redis is away; those in memory still serve");
-    },
-    async access() {
-      if (!access.isLoaded) throw new Error("no access documents yet: the control plane was never reached");
-    },
-  };
+/** Both connections answer. One that subscribes and does not is closed, so that it comes back and lists the routes anew. */
+async function askRedis(commands: Redis, subscriber: Redis): Promise<void> {
+  await commands.exists("gs:route:");
+  await subscriber.ping().catch((error: unknown) => {
+    if (subscriber.status === "ready") subscriber.disconnect(true);
+    throw error;
+  });
+}
+
+function checkCertificate({ certificate }: TlsIdentity, now: number): void {
+  const { validTo } = new X509Certificate(certificate);
+  if (Date.parse(validTo) < now)
+    throw new Error(`the gateway's certificate was valid until ${validTo}; is the runner's enrolment reachable?`);
 }
 
 async function closeRedis(redis: Redis): Promise<void> {

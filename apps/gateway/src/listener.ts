@@ -1,12 +1,13 @@
 // The listener of browsers: Node's strict parser, small heads, slow heads cut, long bodies and idle tunnels left alone.
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Address } from "@gitspaces/daemon";
+import { type Address, keepConnectionReserve } from "@gitspaces/daemon";
 import type { House } from "./house.ts";
 import { visit, visitUpgrade } from "./visits.ts";
 
 const CLOSE_MS = 2_000;
+const TOO_MANY = "Too many connections at the moment";
 
 export type Listening = { address: Address } & AsyncDisposable;
 
@@ -24,11 +25,23 @@ export async function listenForVisits(house: House, listen: Address): Promise<Li
     noDelay: true,
     highWaterMark: 128 * 1024,
   });
-  server.on("request", (request, response) => void visit(house, request, response));
-  server.on("upgrade", (request, socket, head) => void visitUpgrade(house, request, socket, head));
+  const reserve = keepConnectionReserve(server);
+  server.on("request", (request, response) => {
+    if (reserve.isRefused(request.socket)) return refuse(response);
+    void visit(house, request, response);
+  });
+  server.on("upgrade", (request, socket, head) => {
+    if (reserve.isRefused(request.socket)) return void socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
+    void visitUpgrade(house, request, socket, head);
+  });
   return open(server, listen, async () => {
     house.live.recheck(() => false);
   });
+}
+
+function refuse(response: ServerResponse): void {
+  response.writeHead(503, { "content-type": "text/plain", "retry-after": "5", connection: "close" });
+  response.end(`${TOO_MANY}. Try again in a few seconds.\n`);
 }
 
 /** Binds a server; on disposal it takes nobody new, runs `end`, and closes what is left after a moment. */

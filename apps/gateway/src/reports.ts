@@ -21,6 +21,7 @@ export type Reporting = {
   version: string;
   isHealthy: () => boolean;
   takeActivity: () => Activity[];
+  countRoutes: () => number;
   file: string;
   clock: Clock;
   log: Logger;
@@ -41,7 +42,7 @@ export function startReports(reporting: Reporting): AsyncDisposable {
 }
 
 async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
-  const { gateway, version, isHealthy, takeActivity, file, clock, log } = reporting;
+  const { gateway, version, isHealthy, takeActivity, countRoutes, file, clock, log } = reporting;
   let waiting = await readKept(file);
   for (let toldAt = clock.now(); ; ) {
     const at = clock.now();
@@ -49,7 +50,8 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
       toldAt = at;
       waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
     }
-    const health: GatewayReport = { kind: "health", gateway, version, healthy: isHealthy(), at };
+    const about = { gateway, version, healthy: isHealthy(), routes: countRoutes() };
+    const health: GatewayReport = { kind: "health", ...about, at };
     const wasKept = waiting.length > 0;
     try {
       await send(reporting.controlPlane, [health, ...waiting], signal);

@@ -1,9 +1,9 @@
 // The HTTP server every route shares: zod in and out, problem+json for every error, careful headers, logs without secrets.
 import type { ServerResponse } from "node:http";
-import { failure, FailureError, type Failure, toFailure, toProblem } from "@gitspaces/contracts";
+import { fail, failure, FailureError, type Failure, toFailure, toProblem } from "@gitspaces/contracts";
 import { serializerCompiler, type ZodTypeProvider } from "@fastify/type-provider-zod";
 import cookie from "@fastify/cookie";
-import type { Logger } from "@gitspaces/daemon";
+import { keepConnectionReserve, type Logger } from "@gitspaces/daemon";
 import { fastify, type FastifyError, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
 
@@ -39,6 +39,12 @@ export async function makeHttp({ log, publicUrl }: { log: Logger; publicUrl: str
     }
   });
 
+  const reserve = keepConnectionReserve(app.server);
+  app.addHook("onRequest", async (request, reply) => {
+    if (!reserve.isRefused(request.raw.socket)) return;
+    void reply.header("connection", "close").header("retry-after", "5");
+    throw fail("no_capacity", "Too many connections at the moment. Try again in a few seconds.");
+  });
   app.addHook("onRequest", async (_request, reply) => setSecurityHeaders(reply.raw, publicUrl.startsWith("https:")));
   app.addHook("onResponse", async (request, reply) => {
     const { method } = request;

@@ -3,6 +3,7 @@ export * from "./admin.ts";
 export * from "./canary.ts";
 export * from "./clock.ts";
 export * from "./config.ts";
+export * from "./connection-reserve.ts";
 export * from "./counter.ts";
 export * from "./disk.ts";
 export * from "./failpoint.ts";

@@ -1,0 +1,59 @@
+// A reserve of file descriptors: before they run out, new connections are refused, so that those served, and the admin listener, go on.
+import { readdirSync, readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+
+/** From here on a new connection is answered "not now"; the rest is for upstreams, files, and the administrator. */
+const BUSY_PART = 0.85;
+/** From here on there is none to spare even for that answer. */
+const FULL_PART = 0.95;
+const LOOK_EVERY_MS = 500;
+/** A connection often leads to another one behind it. */
+const PER_CONNECTION = 2;
+const REFUSED_MS = 2_000;
+
+export type Descriptors = { inUse: number; limit: number };
+export type ConnectionReserve = {
+  /** Whether requests on this connection are to be answered 503, and the connection closed. */
+  isRefused(socket: Socket): boolean;
+};
+
+/** What becomes of one more connection. */
+export function judge({ inUse, limit }: Descriptors): "serve" | "refuse" | "drop" {
+  if (inUse >= limit * FULL_PART) return "drop";
+  return inUse >= limit * BUSY_PART ? "refuse" : "serve";
+}
+
+/** Watches the connections of a server. The limit is read again and again: it may be changed while the process runs. */
+export function keepConnectionReserve(server: Server, look: () => Descriptors = readDescriptors): ConnectionReserve {
+  const refused = new WeakSet<Socket>();
+  let seen = { inUse: 0, limit: Number.POSITIVE_INFINITY };
+  let seenAt = -LOOK_EVERY_MS;
+  let since = 0;
+
+  server.on("connection", (socket: Socket) => {
+    const now = performance.now();
+    if (now - seenAt >= LOOK_EVERY_MS) [seen, seenAt, since] = [look(), now, 0];
+    else since += PER_CONNECTION;
+    const verdict = judge({ ...seen, inUse: seen.inUse + since });
+    if (verdict === "drop") {
+      socket.destroy();
+    } else if (verdict === "refuse") {
+      refused.add(socket);
+      socket.setTimeout(REFUSED_MS, () => socket.destroy());
+    }
+  });
+  return { isRefused: (socket) => refused.has(socket) };
+}
+
+/** The open descriptors of this process and how many it may have; without /proc there is no limit. */
+function readDescriptors(): Descriptors {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    return { inUse: readdirSync("/proc/self/fd").length, limit: Number(soft ?? Number.POSITIVE_INFINITY) };
+  } catch (error) {
+    // None left to look with.
+    if ((error as NodeJS.ErrnoException).code === "EMFILE") return { inUse: 1, limit: 1 };
+    return { inUse: 0, limit: Number.POSITIVE_INFINITY };
+  }
+}
