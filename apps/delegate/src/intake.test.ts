@@ -67,6 +67,18 @@ test("an acquire whose answer was lost is asked again until it is clear who hold
   expect(cuts).toBe(3);
 });
 
+test("an acquire whose answer was garbled is asked again: it may have made us the holder", async () => {
+  house().runner();
+  await house().delegate();
+  let garbled = 0;
+  house().controlPlane.interceptAfter = ({ path }) =>
+    path.endsWith("/acquire") && ++garbled <= 2 ? "truncate" : undefined;
+  const task = vmTask();
+  house().controlPlane.offer(wire(task));
+  expect(response(await house().controlPlane.answered(task.id)).code).toBe("OK");
+  expect(garbled).toBe(3);
+});
+
 test("only what can start now is acquired; the rest stays with the control plane until a place is free", async () => {
   const gates = new Map<string, () => void>();
   const { executed } = house().runner(async (task) => {

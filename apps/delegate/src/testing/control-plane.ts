@@ -1,10 +1,12 @@
 // A control plane for tests: speaks the delegate protocol over real HTTP, checks the token, and misbehaves on request.
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { TaskEvent, WireTask } from "@gitspaces/contracts";
 import { type JWTPayload, jwtDecrypt } from "jose";
+import { misbehave, send, type Verdict } from "./misbehaviour.ts";
 
 export const SECRET = "00112233445566778899aabbccddeeff";
 export const ACCOUNT = "account-1";
@@ -17,7 +19,6 @@ export type Recorded = {
   body: string;
   token: JWTPayload;
 };
-type Verdict = number | "cut" | "hang" | undefined;
 type Offered = { wire: WireTask; copies: number; holder?: string; closed: boolean; again: boolean };
 
 export class TestControlPlane {
@@ -27,7 +28,7 @@ export class TestControlPlane {
   /** Every event that arrived, in order of arrival. */
   readonly events = new Map<string, TaskEvent[]>();
   readonly tasks = new Map<string, Offered>();
-  /** Decides before anything is done: a status, a cut connection or no answer at all. */
+  /** Decides before anything is done. What only changes the form of an answer is left to `interceptAfter`. */
   intercept: (request: Recorded) => Verdict = () => undefined;
   /** Like `intercept`, after the request took effect. */
   interceptAfter: (request: Recorded) => Verdict = () => undefined;
@@ -38,12 +39,18 @@ export class TestControlPlane {
   #registered = 0;
   #cancelled: string[] = [];
   #bells = new Set<() => void>();
-  #server = createServer((request, response) => void this.#serve(request, response).catch(() => response.destroy()));
+  #server = createServer();
 
-  async open(port = 0): Promise<this> {
+  /** Listens, by https when a certificate is given, which may be another one than before. */
+  async open(port = 0, tls?: { key: string; cert: string }): Promise<this> {
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    };
+    this.#server = tls === undefined ? createServer(serve) : createSecureServer(tls, serve);
     this.#server.listen(port, "127.0.0.1");
     await once(this.#server, "listening");
-    this.url = `http://control-plane.localhost:${(this.#server.address() as AddressInfo).port}`;
+    const scheme = tls === undefined ? "http" : "https";
+    this.url = `${scheme}://control-plane.localhost:${(this.#server.address() as AddressInfo).port}`;
     return this;
   }
 
@@ -116,7 +123,7 @@ export class TestControlPlane {
       contentEncryptionAlgorithms: ["A128GCM"],
       subject: ACCOUNT,
     }).catch(() => undefined);
-    if (opened === undefined || url.searchParams.get("accountId") !== ACCOUNT) return end(response, 401);
+    if (opened === undefined || url.searchParams.get("accountId") !== ACCOUNT) return await send(response, 401);
     const { pathname: path, searchParams: query } = url;
     const recorded = {
       method: request.method ?? "",
@@ -129,9 +136,10 @@ export class TestControlPlane {
     this.requests.push(recorded);
     if (misbehave(response, this.intercept(recorded))) return;
     const [status, answer] = await this.#answer(recorded, response);
-    if (misbehave(response, this.interceptAfter(recorded))) return;
+    const verdict = this.interceptAfter(recorded);
+    if (misbehave(response, verdict)) return;
     if (status === 200) this.#acknowledge(recorded);
-    end(response, status, answer);
+    await send(response, status, answer, verdict);
   }
 
   async #answer({ method, path, query, body }: Recorded, response: ServerResponse): Promise<[number, unknown?]> {
@@ -200,15 +208,4 @@ export class TestControlPlane {
     const cancelledTaskIds = this.#cancelled.splice(0);
     return { delegateTaskEvents, ...(cancelledTaskIds.length === 0 ? {} : { cancelledTaskIds }) };
   }
-}
-
-function misbehave(response: ServerResponse, verdict: Verdict): boolean {
-  if (verdict === "cut") response.destroy();
-  else if (typeof verdict === "number") end(response, verdict);
-  return verdict !== undefined;
-}
-
-function end(response: ServerResponse, status: number, body?: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(body === undefined ? "" : JSON.stringify(body));
 }
