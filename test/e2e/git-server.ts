@@ -17,11 +17,16 @@ const author = {
   GIT_COMMITTER_EMAIL: "t@example.test",
 };
 
-/** Serves on every address of the machine: the system under test decides which Gitspaces may reach it. */
-export async function startGitServer(): Promise<GitServer> {
+/**
+ * Serves on every address of the machine: the system under test decides which Gitspaces may reach it. With a `token`, only
+ * those who send it as the password, whatever their name.
+ */
+export async function startGitServer(token?: string): Promise<GitServer> {
   const root = mkdtempSync(join(tmpdir(), "git-"));
   const server = createServer((request, response) => {
-    serve(root, request, response);
+    if (token !== undefined && passwordOf(request) !== token) {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("A token is needed.\n");
+    } else serve(root, request, response);
   });
   server.listen(0, "0.0.0.0");
   await once(server, "listening");
@@ -35,6 +40,12 @@ export async function startGitServer(): Promise<GitServer> {
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+function passwordOf({ headers }: IncomingMessage): string | undefined {
+  const [, encoded = ""] = /^basic (\S+)$/i.exec(headers.authorization ?? "") ?? [];
+  const pair = Buffer.from(encoded, "base64").toString();
+  return pair.includes(":") ? pair.slice(pair.indexOf(":") + 1) : undefined;
 }
 
 /** Makes a repository with these files on `main`, or adds a commit to it, and gives its path in a URL. */

@@ -26,7 +26,7 @@ export async function connectAgent(system: System, gitspaceId: string) {
   const answer = JSON.parse(readFileSync(join(folder, "certificate.json"), "utf8")) as Omit<TlsIdentity, "key">;
   const identity = { key: readFileSync(join(folder, "key.pem"), "utf8"), ...answer };
 
-  function call(method: string, path: string, body: unknown): Promise<{ status: number; code: string }> {
+  function ask(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const asking = request(
         {
@@ -40,21 +40,23 @@ export async function connectAgent(system: System, gitspaceId: string) {
         (response) => {
           let text = "";
           response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-          response.once("end", () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              code: text === "" ? "" : (JSON.parse(text) as { code: string }).code,
-            }),
-          );
+          response.once("end", () => resolve({ status: response.statusCode ?? 0, text }));
         },
       );
       asking.once("error", reject);
-      asking.end(JSON.stringify(body));
+      asking.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  }
+
+  async function call(method: string, path: string, body: unknown): Promise<{ status: number; code: string }> {
+    const { status, text } = await ask(method, path, body);
+    return { status, code: text === "" ? "" : (JSON.parse(text) as { code: string }).code };
   }
 
   return {
     postTask: (task: unknown) => call("POST", "/tasks", task),
+    /** Waits until a task was answered, and gives all that the agent says of it: a line of JSON each. */
+    story: async (taskId: string) => (await ask("GET", `/tasks/${taskId}/events`)).text,
     putIdentity: (id: string) =>
       call("PUT", "/identity", {
         gitspaceId: id,
