@@ -143,7 +143,7 @@ test("a search finds a secret in every form it can take, so that finding nothing
     ]) {
       const search = secretSearch([{ name: "canary", text: whole }]);
       search.look("here", wrapped);
-      expect(search.hits(), wrapped).toHaveLength(1);
+      expect(search.hits()).toHaveLength(1);
       const other = secretSearch([{ name: "canary", text: secret().whole }]);
       other.look("here", wrapped);
       expect(other.hits()).toEqual([]);
@@ -254,9 +254,8 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   control.look("an answer of the API", await ask("GET", `/api/v1/gitspaces/${good}/events`));
   const found = (name: string) => control.hits().flatMap(({ canary, where }) => (canary === name ? [where] : []));
   expect(found("admin token")).toEqual(["secrets/admin-token"]);
-  for (const where of [/^control-plane\.db/, /^delegate\.db/, /^logs\/runner/, /\.aof$/, /^an answer/]) {
-    expect(found("task"), String(where)).toContainEqual(expect.stringMatching(where));
-  }
+  const places = [/^control-plane\.db/, /^delegate\.db/, /^logs\/runner/, /\.aof$/, /^an answer/];
+  expect(places.filter((place) => !found("task").some((where) => place.test(where)))).toEqual([]);
   expect(search.hits()).toEqual([]);
   expect(passing.hits()).toEqual([]);
   expect(search.looked).toMatchObject({ redisKeys: expect.toSatisfy((count: number) => count > 3) });
@@ -264,12 +263,10 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
 });
 
 test("I10: every file with a secret in it is for its owner only", () => {
-  const folder = join(house.data, "secrets");
-  expect(statSync(folder).mode & 0o077).toBe(0);
-  for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o077, name).toBe(0);
-  for (const name of ["control-plane.db", "delegate.db", "logs/runner.log", "logs/control-plane.log"]) {
-    expect(statSync(join(house.data, name)).mode & 0o077, name).toBe(0);
-  }
+  const secrets = readdirSync(join(house.data, "secrets")).map((name) => `secrets/${name}`);
+  const stores = ["control-plane.db", "delegate.db", "logs/runner.log", "logs/control-plane.log"];
+  const isOpen = (path: string) => (statSync(join(house.data, path)).mode & 0o077) !== 0;
+  expect(["secrets", ...secrets, ...stores].filter(isOpen)).toEqual([]);
 });
 
 test("I15: secrets open only in the task, generation and Gitspace they were sealed for, whoever puts them elsewhere", async () => {

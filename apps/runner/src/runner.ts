@@ -19,6 +19,7 @@ import { homeDisks } from "./home-disk.ts";
 import { runnerMetrics } from "./metrics.ts";
 import { openOwnIdentity } from "./own-identity.ts";
 import { type PoolLoop, startPoolLoop } from "./pool-loop.ts";
+import { poolStates, tellingPools } from "./pool-states.ts";
 import { checkRedis, openRedis } from "./redis.ts";
 import { POOLS_CHANNEL } from "./scripts.ts";
 import { startSweepLoop } from "./sweep-loop.ts";
@@ -158,7 +159,8 @@ export async function startRunner({
     disks,
     alone: gitspaceLock(claims, log),
   });
-  const worker = opened.use(startTaskWorker({ redis, tasks, metrics, clock, log }));
+  const states = poolStates(redis, pools, (pool) => loops.get(pool)?.trouble());
+  const worker = opened.use(startTaskWorker({ redis, tasks: tellingPools(tasks, states), metrics, clock, log }));
 
   const close = opened.move();
   return {

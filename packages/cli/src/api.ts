@@ -6,6 +6,7 @@ import {
   Gitspace,
   type GitspaceAction,
   GitspaceEvent,
+  InstallationHealth,
   LogLine,
   NewPersonalToken,
   PersonalToken,
@@ -72,6 +73,8 @@ export function openApi(server: Server, signal: AbortSignal) {
     },
     logStream: (id: string, listening: Listening) => listen(server, one(id, "/logs/stream"), listening),
     signInLink: (id: string) => call(SignInLink, "sign-in-links", { body: { gitspace_identifier: id } }),
+    /** Asks every hop by tasks that go and come back, which may take ten seconds. */
+    installationHealth: () => call(InstallationHealth, "installation/health", { timeoutMs: 12_000 }),
     user: () => call(User, "user"),
     createUser: (body: z.input<typeof CreateUser>) => call(User, "users", { body }),
     createToken: (body: z.input<typeof CreateToken>) => call(NewPersonalToken, "tokens", { body }),

@@ -6,8 +6,8 @@ import type { Terminal } from "./terminal.ts";
 
 export type CliContext = { terminal: Terminal; env: NodeJS.ProcessEnv; signal: AbortSignal };
 
-/** What a command gives back when it ended without success yet has something to show beside the failure. */
-export type Ending = { failure: Failure; gitspace?: Gitspace } | void;
+/** What a command gives back when it ended without success yet has something to show beside the failure, or `shown` it already. */
+export type Ending = { failure: Failure; gitspace?: Gitspace; shown?: true } | void;
 
 /** Runs the command line and gives its exit code: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 timeout. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
@@ -18,7 +18,8 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   const program = describe(async (work) => {
     const ending = await work();
     if (ending === undefined) return;
-    sayFailure(terminal, ending.failure, ending.gitspace === undefined ? {} : { gitspace: ending.gitspace });
+    if (!(ending.shown === true && terminal.json))
+      sayFailure(terminal, ending.failure, ending.gitspace === undefined ? {} : { gitspace: ending.gitspace });
     code = exitCodes.failed;
   }, context);
   try {
@@ -105,6 +106,11 @@ function describe(run: Run, context: CliContext): Command {
   command("open <id>", "print a link that signs in and opens a Gitspace; open it where there is a desktop").action(
     (id) => run(async () => (await import("./commands/open.ts")).open(context, id)),
   );
+
+  command("doctor", "look at every hop of the installation and say what to mend (administrators)")
+    .option("--data <folder>", "the data folder of a local installation")
+    .option("--start [url]", "also make, start and delete a Gitspace of this repository, or of the local sample")
+    .action((options) => run(async () => (await import("./commands/doctor.ts")).doctor(context, options)));
 
   const token = command("token", "personal tokens");
   command("create", "make a token; it is shown once", token)

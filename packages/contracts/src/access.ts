@@ -66,6 +66,8 @@ export const GatewayReport = z.discriminatedUnion("kind", [
     gateway: z.string(),
     version: z.string(),
     healthy: z.boolean(),
+    /** How many Gitspaces it has a route to. */
+    routes: z.int().min(0).optional(),
     at: z.number(),
   }),
   z.strictObject({

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Failure } from "./failure.ts";
 import { DiskId, Generation, GitspaceId, InstanceId, PoolName, Port, TaskId } from "./names.ts";
+import { PoolState } from "./pool-state.ts";
 
 /** A git branch as git check-ref-format would take it, and never an option. */
 export const BranchName = z
@@ -60,7 +61,10 @@ const taskData = {
   "vm.provision": z.strictObject({ pool: PoolName, homeDisk: DiskId }),
   "vm.stop": z.strictObject({ policy: z.enum(["release", "suspend"]) }),
   "vm.destroy": z.strictObject({ homeDisk: z.union([DiskId, z.null()]) }),
-  "vm.status": z.strictObject({}),
+  "vm.status": z.strictObject({
+    /** Whether the pools are asked for as well. */
+    pools: z.boolean().optional(),
+  }),
   "gitspace.start": z.strictObject({
     repository: z.strictObject({ url: RepositoryUrl, branch: BranchName.optional() }),
     devcontainerPath: z.string().optional(),
@@ -131,6 +135,7 @@ const results = {
   "vm.destroy": z.strictObject({}),
   "vm.status": z.strictObject({
     vm: z.strictObject({ instanceId: InstanceId, power: Power, generation: Generation }).nullable(),
+    pools: z.array(PoolState).optional(),
   }),
   "gitspace.start": z.strictObject({
     /** Where the repository stands inside the Gitspace; what the IDE opens. */

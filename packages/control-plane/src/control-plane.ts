@@ -1,4 +1,5 @@
 // Wires the control plane: opened in order, closed in reverse.
+import { realpathSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
 import { fail } from "@gitspaces/contracts";
@@ -23,6 +24,8 @@ import { delegateKey } from "./delegates/delegate-token.ts";
 import { Offers } from "./delegates/offers.ts";
 import { Presence } from "./delegates/presence.ts";
 import { gatewayRoutes } from "./gateways/gateway-routes.ts";
+import { GatewaysSeen } from "./gateways/gateways-seen.ts";
+import { installationHealth } from "./health/health.ts";
 import { type App, makeHttp } from "./http.ts";
 import { Identity } from "./identity.ts";
 import { openSigningKey } from "./keys.ts";
@@ -87,7 +90,9 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     await app.close();
   });
   openApi(app, publicUrl);
-  await publicApi(app, parts, identity, attempts);
+  const gateways = new GatewaysSeen(clock);
+  const health = installationHealth({ store, clock, deadlines, presence, gateways, closing: closing.signal });
+  await publicApi(app, parts, identity, attempts, health);
   await delegateRoutes(app, {
     store,
     clock,
@@ -100,7 +105,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     accountId,
     closing: closing.signal,
   });
-  await gatewayRoutes(app, { store, clock, signing, token, closing: closing.signal });
+  await gatewayRoutes(app, { store, clock, signing, token, gateways, closing: closing.signal });
   await signIn(app, { store, clock, identity, attempts, addresses, signing, publicUrl });
   app.get("/.well-known/jwks.json", async () => signing.publicKeys);
   await page(app);
@@ -113,7 +118,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
       what: "a write to the database",
       async trip() {
         store.probe();
-        await probeFolder(dirname(databasePath(config)));
+        await probeFolder(dirname(realpathSync(databasePath(config))));
       },
     }),
   );

@@ -17,6 +17,7 @@ const stepsOfPeople = [
   "SessionBegun",
   "SessionEnded",
   "StatusAsked",
+  "ProbeMade",
   "Reports",
 ] as const;
 export const stepNames = [...stepsOfActions, ...stepsOfTime, ...stepsOfPeople] as const;

@@ -1,15 +1,23 @@
 // The public API: everything under /api/v1, each route behind somebody's identity but those that give one.
+import type { InstallationHealth } from "@gitspaces/contracts";
 import type { Attempts } from "../attempts.ts";
 import type { App } from "../http.ts";
 import type { Identity } from "../identity.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { gitspaceRoutes } from "./gitspace-routes.ts";
 import type { ApiParts } from "./gitspaces.ts";
+import { installationRoutes } from "./installation-routes.ts";
 import { peopleRoutes } from "./people-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 
 /** Registers the public API. */
-export async function publicApi(root: App, parts: ApiParts, identity: Identity, attempts: Attempts): Promise<void> {
+export async function publicApi(
+  root: App,
+  parts: ApiParts,
+  identity: Identity,
+  attempts: Attempts,
+  health: () => Promise<InstallationHealth>,
+): Promise<void> {
   await root.register(
     async (scope) => {
       const app = scope as unknown as App;
@@ -22,6 +30,7 @@ export async function publicApi(root: App, parts: ApiParts, identity: Identity, 
         gitspaceRoutes(signedIn, parts);
         eventRoutes(signedIn, parts);
         peopleRoutes(signedIn, parts);
+        installationRoutes(signedIn, health);
       });
     },
     { prefix: "/api/v1" },

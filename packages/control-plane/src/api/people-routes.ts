@@ -160,6 +160,7 @@ export function peopleRoutes(app: App, parts: ApiParts): void {
   );
 }
 
-function requireAdmin(user: UserRow): void {
+/** @throws {FailureError} `denied` for everybody else. */
+export function requireAdmin(user: UserRow): void {
   if (user.role !== "admin") throw fail("denied", "Only an administrator may do this.");
 }

@@ -6,11 +6,19 @@ import type { App } from "../http.ts";
 import type { SigningKey } from "../keys.ts";
 import { resumeFrom, serveEvents } from "../sse.ts";
 import type { Store } from "../store/store.ts";
+import type { GatewaysSeen } from "./gateways-seen.ts";
 
-type Options = { store: Store; clock: Clock; signing: SigningKey; token: string; closing: AbortSignal };
+type Options = {
+  store: Store;
+  clock: Clock;
+  signing: SigningKey;
+  token: string;
+  gateways: GatewaysSeen;
+  closing: AbortSignal;
+};
 
 /** Registers the endpoints; each checks the gateways' token first. */
-export async function gatewayRoutes(root: App, { store, signing, token, closing }: Options): Promise<void> {
+export async function gatewayRoutes(root: App, { store, signing, token, gateways, closing }: Options): Promise<void> {
   await root.register(async (app) => {
     app.addHook("onRequest", async (request) => {
       const [, given] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
@@ -49,6 +57,7 @@ export async function gatewayRoutes(root: App, { store, signing, token, closing 
       store.step("Reports", () => {
         for (const report of reports) takeReport(store, report);
       });
+      for (const report of reports) if (report.kind === "health") gateways.heard(report.gateway, report.routes);
       return {};
     });
   });

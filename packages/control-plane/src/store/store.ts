@@ -8,6 +8,7 @@ import { openCreations } from "./creations.ts";
 import { openDelegates } from "./delegates.ts";
 import { openEvents, openLogs } from "./events.ts";
 import { openActions, openGitspaces, openInstances } from "./gitspaces.ts";
+import { openProbes } from "./probes.ts";
 import { migrations } from "./schema.ts";
 import { openTasks } from "./tasks.ts";
 import { openLinks, openSessions, openTokens, openUsers, openVisits } from "./users.ts";
@@ -35,6 +36,7 @@ export function openStore(path: string) {
     access: openAccess(db),
     gateways: openGateways(db),
     creations: openCreations(db),
+    probes: openProbes(db),
     /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. Its name is its failpoint's. */
     step<T>(name: StepName, work: () => T): T {
       try {
