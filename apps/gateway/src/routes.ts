@@ -44,11 +44,16 @@ export class Routes {
     return this.#count;
   }
 
+  /** Takes the routes of a listing read after `moment`, unless they changed since. What it lacks stays. */
+  addAll(listing: readonly Route[], moment: number): void {
+    for (const route of listing)
+      if ((this.#changes.get(route.gitspaceId) ?? 0) <= moment) this.apply({ change: "set", route });
+  }
+
   /** Takes a complete listing read after `moment`: what it lacks is gone, unless it changed since. */
   replaceAll(listing: readonly Route[], moment: number): void {
     const listed = new Set(listing.map((route) => route.gitspaceId));
-    for (const route of listing)
-      if ((this.#changes.get(route.gitspaceId) ?? 0) <= moment) this.apply({ change: "set", route });
+    this.addAll(listing, moment);
     for (const gitspaceId of this.#entries.keys()) {
       if (!listed.has(gitspaceId) && (this.#changes.get(gitspaceId) ?? 0) <= moment) this.#end(gitspaceId);
     }

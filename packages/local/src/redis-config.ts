@@ -14,6 +14,8 @@ export function redisConfig({ port, folder, aclFile }: { port: number; folder: s
     `aclfile ${quoted(aclFile)}`,
     "appendonly yes",
     "appendfsync everysec",
+    // The end of the file may be cut off by a crash: what comes before it is taken, and what is missing is rebuilt from labels.
+    "aof-load-truncated yes",
     "maxmemory-policy noeviction",
     // The append-only file is the whole truth; snapshots beside it would only cost a fork.
     'save ""',
@@ -36,6 +38,7 @@ const rules: Record<RedisUser, string> = {
   delegate: `~${queueKeys} &${queueKeys} ${ordinary}`,
   gateway: [
     `%R~${redisKeys.route("*")}`,
+    `%R~${redisKeys.whole("*")}`,
     `~${redisKeys.code("*")}`,
     `&${ROUTES_CHANNEL}`,
     "+@connection +@read +@pubsub +set +setnx +expire +pexpire -@admin -@dangerous +info",
