@@ -1,4 +1,5 @@
 // The delegate, wired: opened in order, closed in reverse, and gone on with what the journal says was not finished.
+import { realpathSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { taskTypes, type RegisterRequest } from "@gitspaces/contracts";
@@ -57,7 +58,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   const health = watchControlPlane(log);
   const { controlPlaneUrl: url, accountId } = config;
   const dialled = opened.use(
-    openControlPlane({ url, accountId, token, ca, onOutcome: health.note, onDate: clock.hear }),
+    openControlPlane({ url, accountId, token, ca, onOutcome: health.note, onDate: (date) => clock.hear(date) }),
   );
   const controlPlane = withFailpoints("delegate", dialled, controlPlanePoints);
   const slots = makeSlots(config.slots, () => registration.beat());
@@ -118,7 +119,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
       what: "a write to the journal",
       async trip() {
         journal.probe();
-        await probeFolder(dirname(database));
+        await probeFolder(dirname(realpathSync(database)));
       },
     }),
   );
@@ -128,7 +129,7 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
       if (registration.id() === undefined) throw new Error("not registered with the control plane");
     },
     redis: () => runner.ping(),
-    journal: canary.check,
+    journal: () => canary.check(),
     gateway: () => gateway.check(),
   };
   opened.use(await startAdmin({ listen: config.adminListen, log, name: "delegate", checks }));
