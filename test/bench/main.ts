@@ -1,7 +1,8 @@
-// `npm run bench -- dispatch|start|idle [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
+// `npm run bench -- NAME [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
 import { parseArgs } from "node:util";
 import { dispatch } from "./dispatch.ts";
 import { idle } from "./idle.ts";
+import { recover } from "./recover.ts";
 import { start } from "./start.ts";
 
 type Bench = { defaultRuns: number; run: (runs: number) => Promise<Record<string, number>> };
@@ -9,6 +10,7 @@ const benches: Record<string, Bench> = {
   dispatch: { defaultRuns: 200, run: dispatch },
   start: { defaultRuns: 20, run: start },
   idle: { defaultRuns: 1, run: idle },
+  recover: { defaultRuns: 24, run: recover },
 };
 
 const { values, positionals } = parseArgs({

@@ -28,7 +28,7 @@ export type Scene = {
 };
 
 /** A namespace that goes away while it is listed is no trouble. */
-const quiet = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] } as const;
+const quiet = { encoding: "utf8" as const, stdio: ["ignore" as const, "pipe" as const, "ignore" as const] };
 
 /** Looks once. */
 export async function look(house: House): Promise<Scene> {
