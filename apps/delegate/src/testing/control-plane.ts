@@ -34,6 +34,8 @@ export class TestControlPlane {
   interceptAfter: (request: Recorded) => Verdict = () => undefined;
   /** Whether `waitMs` is understood. */
   holds = true;
+  /** The order in which offers are listed. */
+  order = <T>(offers: T[]): T[] => offers;
   url = "";
   #known = new Set<string>();
   #registered = 0;
@@ -206,6 +208,9 @@ export class TestControlPlane {
       return Array.from({ length: task.copies }, () => event);
     });
     const cancelledTaskIds = this.#cancelled.splice(0);
-    return { delegateTaskEvents, ...(cancelledTaskIds.length === 0 ? {} : { cancelledTaskIds }) };
+    return {
+      delegateTaskEvents: this.order(delegateTaskEvents),
+      ...(cancelledTaskIds.length === 0 ? {} : { cancelledTaskIds }),
+    };
   }
 }
