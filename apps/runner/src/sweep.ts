@@ -1,14 +1,18 @@
 // Compares what is on record with what the provider has, in both directions. Adopts ours, clears away the dead, removes what
 // nobody owns after two sightings of complete lists. Never removes a disk.
-import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
+import type { PoolSpec } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider, ProviderVm } from "@gitspaces/providers";
-import { isWarm, type WarmVm } from "@gitspaces/vm-pool";
-import { adoption, ownerIn, poolOf } from "./adoption.ts";
+import { planReconciliation, type Recorded, type Reconciliation, type Seen } from "@gitspaces/vm-pool";
+import { adoption, poolOf } from "./adoption.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { ClaimStore } from "./claim-store.ts";
+import { inParallel } from "./in-parallel.ts";
 import { lostRecords } from "./lost-records.ts";
-import type { VmRecord } from "./vm-record.ts";
+import type { Mending } from "./mending.ts";
+import { type Memory, reconciling } from "./reconciling.ts";
+import type { RecordSurvey } from "./record-survey.ts";
+import { reopening } from "./reopening.ts";
 import type { VmRemoval } from "./vm-removal.ts";
 import type { VmStore } from "./vm-store.ts";
 
@@ -16,6 +20,8 @@ type Collaborators = {
   pools: readonly PoolSpec[];
   provider: Provider;
   store: VmStore;
+  survey: RecordSurvey;
+  mender: Mending;
   claims: ClaimStore;
   agents: AgentClient;
   removal: VmRemoval;
@@ -27,143 +33,89 @@ type Collaborators = {
   log: Logger;
 };
 
-const SIGHTINGS = 2;
 /** A making that nobody finished or repeated for this many starts is given up. */
 const STARTS_UNTIL_LOST = 10;
 const LIST_DEADLINE_MS = 60_000;
 /** One VM that hangs at the provider does not keep the others waiting for longer. */
 const VM_DEADLINE_MS = 30_000;
+const AT_ONCE = 16;
 
 /** One sweep per call; what was seen before is remembered between them. */
-export function sweeper({
-  pools,
-  provider,
-  store,
-  claims,
-  agents,
-  removal,
-  installation,
-  holder,
-  vmStartMs,
-  clock,
-  log,
-}: Collaborators) {
-  const strays = new Map<InstanceId, number>();
-  const silent = new Map<InstanceId, number>();
-  const lost = lostRecords({ provider, store, log });
-  const adopt = adoption({ pools, store, claims, agents, log });
+export function sweeper(collaborators: Collaborators) {
+  const { pools, provider, store, survey, installation, vmStartMs, clock, log } = collaborators;
+  const memory: Memory = { strays: new Map(), silent: new Map() };
+  const lost = lostRecords({ ...collaborators });
+  const reopen = reopening(collaborators);
+  const reconcile = reconciling({ ...collaborators, lost, adopt: adoption(collaborators) }, memory);
 
-  async function unrecorded(vm: ProviderVm, isComplete: boolean, signal: AbortSignal): Promise<void> {
-    const owner = ownerIn(vm);
-    const isAdopted = await adopt(vm);
-    if (isAdopted || (await store.get(vm.id)) !== undefined) return void strays.delete(vm.id);
-    if (!isComplete) return;
-    const sightings = (strays.get(vm.id) ?? 0) + 1;
-    strays.set(vm.id, sightings);
-    if (sightings < SIGHTINGS) return;
-    log.warn({ instanceId: vm.id, labels: vm.labels }, "a VM that nobody owns is removed");
-    await removal.remove({ id: vm.id, pool: poolOf(vm), gitspaceId: owner?.gitspaceId ?? null }, signal);
-    strays.delete(vm.id);
-  }
-
-  /** A VM on record that the provider has without power, or no longer has, serves nobody; its Gitspace can start again. */
-  async function dead({ vm }: VmRecord, reason: string, signal: AbortSignal): Promise<void> {
-    log.warn({ instanceId: vm.id, gitspaceId: vm.owner?.gitspaceId, reason }, "a VM is dead and is cleared away");
-    if (vm.owner === null && !(await store.takeStock(vm.id, vm.pool))) return;
-    // The Gitspace may have another VM by now, whose route is not this one's to take.
-    if (vm.owner !== null)
-      await claims.removeRoute(vm.owner.gitspaceId, (await claims.get(vm.owner.gitspaceId)).generation, vm.id);
-    await removal.remove({ id: vm.id, pool: vm.pool, gitspaceId: vm.owner?.gitspaceId ?? null }, signal);
-  }
-
-  /** A warm VM whose agent stays silent would cost the next person a failed attempt: the pool replaces it. */
-  async function probe(vm: WarmVm, signal: AbortSignal): Promise<void> {
-    const isThere = await agents.status(vm.id, vm, signal).then(
-      ({ ide }) => ide === "ready",
-      () => false,
-    );
-    if (isThere) return void silent.delete(vm.id);
-    const misses = (silent.get(vm.id) ?? 0) + 1;
-    silent.set(vm.id, misses);
-    if (misses < SIGHTINGS) return;
-    silent.delete(vm.id);
-    log.warn({ instanceId: vm.id, pool: vm.pool }, "the agent of a warm VM does not answer");
-    await store.agent(vm.id, vm.pool, "failed", "its agent does not answer");
-  }
-
-  /** Whether the pool of this VM of the stock is in no runner's pool.yml any more: then nobody plans for it. */
-  async function isOrphan({ owner, pool }: VmRecord["vm"]): Promise<boolean> {
-    if (owner !== null || pools.some(({ name }) => name === pool)) return false;
-    if ((await store.lease(pool, holder)) === undefined) return false;
-    await store.leaveLease(pool, holder);
-    return true;
-  }
-
-  async function recorded(
-    record: VmRecord,
-    present: ProviderVm | undefined,
-    isComplete: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { vm } = record;
-    const ageMs = clock.now() - vm.createdAt;
-    if (vm.power === "deleting") return await dead(record, "its removal was cut short", signal);
-    if (await isOrphan(vm)) return await dead(record, "its pool is no longer in pool.yml", signal);
-    if (vm.power === "making") {
-      if (ageMs > vmStartMs * STARTS_UNTIL_LOST) await dead(record, "its making was given up", signal);
-      return;
-    }
-    const isSuspect = present === undefined ? isComplete : present.power === "stopped" || present.power === "making";
-    if (isSuspect) return await suspect(record, signal);
-    if (present !== undefined && isWarm(vm)) await probe(vm, signal);
-  }
-
-  /** The list is a little old by now; a VM is given up only on the provider's present word. */
-  async function suspect(record: VmRecord, signal: AbortSignal): Promise<void> {
-    const present = await provider.get(record.vm.id, { key: `get/${record.vm.id}`, signal });
-    if (present === undefined) return await dead(record, "the provider no longer has it", signal);
-    if (present.power === "stopped") return await dead(record, "it lost its power", signal);
-    if (present.power === "making") await dead(record, "the provider no longer knows how it was made", signal);
-  }
-
-  /** Looks once at everything. @throws {FailureError} when the provider does not answer at all. */
-  return async function sweep(signal: AbortSignal): Promise<void> {
-    const names = pools.map(({ name }) => name);
-    const withoutRecord = await lost.discard(names);
-    // Records first: a VM recorded after this moment is missing in `before`, never wrongly missing at the provider.
-    const before = (await Promise.all(names.map((name) => store.list(name)))).flat();
-    const { items, complete } = await provider.list({
-      key: "sweep",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LIST_DEADLINE_MS)]),
-    });
+  /** Records first: a VM recorded after this moment is missing among them, never wrongly missing at the provider. */
+  async function look(signal: AbortSignal) {
+    const onRecord = await survey(pools.map(({ name }) => name));
+    await lost.discard(onRecord.lost);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_DEADLINE_MS)]);
+    const { items, complete } = await provider.list({ key: "sweep", signal: within });
     const ours = new Map(
       items.filter(({ labels }) => labels["gs-installation"] === installation).map((vm) => [vm.id, vm]),
     );
-    const known = new Set(before.map(({ vm }) => vm.id));
-    for (const record of before)
-      await guarded(record.vm.id, signal, (within) => recorded(record, ours.get(record.vm.id), complete, within));
-    for (const vm of ours.values()) {
-      if (known.has(vm.id)) continue;
-      await guarded(vm.id, signal, async (within) => {
-        const record = await store.get(vm.id);
-        if (record !== undefined) return await recorded(record, vm, complete, within);
-        await store.discard(vm.id, poolOf(vm));
-        await unrecorded(vm, complete, within);
-      });
-    }
-    if (complete)
-      for (const each of withoutRecord)
-        if (!ours.has(each.id)) await guarded(each.id, signal, (within) => lost.freeSlot(each, within));
-    for (const seen of [strays, silent]) for (const id of seen.keys()) if (!ours.has(id)) seen.delete(id);
+    const known = new Set(onRecord.records.map(({ vm }) => vm.id));
+    const others = await Promise.all([...ours.keys()].filter((id) => !known.has(id)).map(recordedSince));
+    const records = [...onRecord.records, ...others.filter((record) => record !== undefined)];
+    return { records, lost: onRecord.lost, ours, isComplete: complete };
+  }
+
+  /** A VM recorded meanwhile, or of another pool than ours: what else is on record about it is taken to be in order. */
+  async function recordedSince(id: string): Promise<Recorded | undefined> {
+    const vm = (await store.get(id))?.vm;
+    if (vm === undefined) return undefined;
+    const isInWarmSet = vm.owner === null && vm.power === "running" && vm.agent === "ready";
+    return { vm, slot: vm.owner?.gitspaceId ?? "", isInWarmSet, claimed: vm.owner === null ? undefined : id };
+  }
+
+  /**
+   * Looks once at everything. Says whether every VM of ours was listed and is on record as its labels have it.
+   * @throws {FailureError} when the provider does not answer at all.
+   */
+  return async function sweep(signal: AbortSignal): Promise<boolean> {
+    const { ours, ...found } = await look(signal);
+    const plan = planReconciliation({
+      ...found,
+      seen: [...ours.values()].map(seenIn),
+      strays: memory.strays,
+      pools: new Set(pools.map(({ name }) => name)),
+      makingLostMs: vmStartMs * STARTS_UNTIL_LOST,
+      now: clock.now(),
+    });
+    const work = plan.filter((decision) => decision.do !== "keep");
+    let isAgreed = found.isComplete;
+    await inParallel(work, AT_ONCE, async (decision) => {
+      const isDone = await guarded(decision, ours.get(decision.id), signal);
+      // A VM that was disowned is adopted under its label's owner by the next sweep.
+      if (decision.do === "disown" || (decision.do === "adopt" && !isDone)) isAgreed = false;
+    });
+    await inParallel([...ours.values()], AT_ONCE, async (vm) => {
+      await reopen(vm).catch((err: unknown) => log.warn({ err, instanceId: vm.id }, "a route could not be restored"));
+    });
+    for (const seen of [memory.strays, memory.silent]) for (const id of seen.keys()) if (!ours.has(id)) seen.delete(id);
+    return isAgreed;
   };
 
   /** One VM in trouble does not keep the others from being looked at. */
   async function guarded(
-    id: InstanceId,
+    decision: Reconciliation,
+    seen: ProviderVm | undefined,
     signal: AbortSignal,
-    work: (within: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(VM_DEADLINE_MS)]);
-    await work(within).catch((err: unknown) => log.warn({ err, instanceId: id }, "a VM could not be reconciled"));
+    try {
+      await reconcile(decision, seen, within);
+      return true;
+    } catch (err) {
+      log.warn({ err, instanceId: decision.id, doing: decision.do }, "a VM could not be reconciled");
+      return false;
+    }
   }
+}
+
+function seenIn(vm: ProviderVm): Seen {
+  return { id: vm.id, pool: poolOf(vm), power: vm.power, gitspaceId: vm.labels["gs-gitspace"] ?? null };
 }
