@@ -38,7 +38,7 @@ export function openApi(server: Server, signal: AbortSignal) {
   ): Promise<z.infer<S>[]> {
     const found = new Map<unknown, z.infer<S>>();
     for (let page = 1, more = true; more; page += 1) {
-      const read = await call(z.array(schema), `${path}?page=${page}&limit=100`);
+      const read = await call(z.array(schema), `${path}${path.includes("?") ? "&" : "?"}page=${page}&limit=100`);
       more = read.length >= 100 && read.some((each) => !found.has(key(each)));
       for (const each of read) found.set(key(each), each);
     }
@@ -48,8 +48,9 @@ export function openApi(server: Server, signal: AbortSignal) {
   return {
     server,
     createGitspace: (body: CreateGitspace) => call(Gitspace, "gitspaces", { body }),
-    /** Every Gitspace of this person, however many pages they fill. */
-    gitspaces: () => pages(Gitspace, "gitspaces", ({ identifier }) => identifier),
+    /** Every Gitspace of this person, however many pages they fill; or those that are deleted and still kept. */
+    gitspaces: ({ deleted = false } = {}) =>
+      pages(Gitspace, deleted ? "gitspaces?deleted=true" : "gitspaces", ({ identifier }) => identifier),
     gitspace: (id: string) => call(Gitspace, one(id)),
     act: (id: string, action: z.infer<typeof GitspaceAction>["action"]) =>
       call(Gitspace, one(id, "/actions"), { body: { action } }),
@@ -74,7 +75,7 @@ export function openApi(server: Server, signal: AbortSignal) {
     logStream: (id: string, listening: Listening) => listen(server, one(id, "/logs/stream"), listening),
     signInLink: (id: string) => call(SignInLink, "sign-in-links", { body: { gitspace_identifier: id } }),
     /** Asks every hop by tasks that go and come back, which may take ten seconds. */
-    installationHealth: () => call(InstallationHealth, "installation/health", { timeoutMs: 12_000 }),
+    installationHealth: () => call(InstallationHealth, "installation/health", { timeoutMs: 10_000 }),
     user: () => call(User, "user"),
     createUser: (body: z.input<typeof CreateUser>) => call(User, "users", { body }),
     createToken: (body: z.input<typeof CreateToken>) => call(NewPersonalToken, "tokens", { body }),

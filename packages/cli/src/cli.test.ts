@@ -196,6 +196,48 @@ test("delete asks before it does anything; with --yes --wait it ends when the Gi
   expect((await run("show", id)).code).toBe(3);
 });
 
+test("a delete says until when it can be taken back, and undelete takes it back", async () => {
+  const id = made("regretted", "https://example.com/ada/kept");
+  const { code, out, err } = await run("delete", id, "--yes", "--wait");
+  expect({ code, out }).toEqual({ code: 0, out: `${id} is deleted.\n` });
+  expect(err).toMatch(/Its files are kept until 2030-\d\d-\d\d .*gitspaces undelete regretted-/);
+  expect((await run("list")).out).not.toContain(id);
+  const listed = await run("list", "--deleted");
+  expect(listed.out).toMatch(new RegExp(`KEPT UNTIL\n${id} .*deleted .*2030-`));
+  const json = await run("list", "--deleted", "--json");
+  expect(z.array(Gitspace).parse(JSON.parse(json.out))).toMatchObject([{ identifier: id, undelete_until: 1.9e12 }]);
+  const back = await run("undelete", "regretted", "--json");
+  expect({ code: back.code, said: JSON.parse(back.out) }).toMatchObject({
+    code: 0,
+    said: { identifier: id, state: "stopped", undelete_until: null },
+  });
+  const again = await run("undelete", id);
+  expect(again).toMatchObject({ code: 1, err: expect.stringContaining("is not deleted") });
+  expect((await run("undelete", "nothing-of-the-kind")).code).toBe(3);
+});
+
+test("reset asks before it does anything; with --yes --wait what ran runs again and what did not is stopped", async () => {
+  const id = await running("afresh");
+  expect(await run("reset", id)).toMatchObject({ code: 2, err: expect.stringContaining("--yes") });
+  expect(server.find(id).gitspace.generation).toBe(1);
+  const up = await run("reset", id, "--yes", "--wait", "--json");
+  expect({ code: up.code, said: JSON.parse(up.out) }).toMatchObject({
+    code: 0,
+    said: { state: "running", generation: 2 },
+  });
+  expect(up.err).toMatch(/✓ Reset/);
+  await run("stop", id, "--wait");
+  const down = await run("reset", id, "--yes", "--wait", "--json");
+  expect({ code: down.code, said: JSON.parse(down.out) }).toMatchObject({ code: 0, said: { state: "stopped" } });
+});
+
+test("cancel --wait ends when a start is given up", async () => {
+  const id = made("hasty", "https://example.com/ada/holding");
+  server.act(id, "start");
+  const { code, out } = await run("cancel", id, "--wait");
+  expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/^State +stopped$/m) });
+});
+
 test("a Gitspace is meant by id, by name and by the beginning of either, if that is one only", async () => {
   const id = made("quartz-lab");
   made("quarry");

@@ -21,6 +21,7 @@ export function showGitspace(terminal: Terminal, gitspace: Gitspace): void {
     ["Address", plain(gitspace.url)],
   ];
   if (instance?.has_git_changes === true) rows.push(["Changes", "not all committed and pushed"]);
+  if (gitspace.undelete_until !== null) rows.push(["Kept until", moment(gitspace.undelete_until)]);
   if (gitspace.state === "error") rows.push(["Failure", plain(instance?.error_message ?? "no reason is given")]);
   const colour = stateColour(gitspace.state);
   const failed = (name: string | undefined): boolean => name === "State" || name === "Failure";
@@ -41,5 +42,5 @@ export function lastUsed(gitspace: Gitspace): number {
 export function stateColour(state: string): Colour {
   if (state === "running") return "green";
   if (state === "error") return "red";
-  return state === "stopped" || state === "uninitialized" ? "dim" : "yellow";
+  return state === "stopped" || state === "uninitialized" || state === "deleted" ? "dim" : "yellow";
 }

@@ -19,6 +19,8 @@ test.each<[Goal, string | undefined, number, string]>([
   ["deleted", "cleaning", 2, "pending"],
   ["deleted", undefined, 2, "reached"],
   ["deleted", "error", 2, "internal"],
+  ["deleted", "deleted", 2, "reached"],
+  ["running", "deleted", 3, "not_found"],
 ])("on the way to %s, %s in generation %i after action 2 is %s", (goal, state, generation, expected) => {
   const outcome = judge(goal, "hello-k3v9x2", state === undefined ? undefined : gitspace(state, generation), 2);
   expect(outcome.settled ? (outcome.failure?.code ?? "reached") : "pending").toBe(expected);

@@ -14,6 +14,7 @@ export function judge(goal: Goal, id: string, gitspace: Gitspace | undefined, ge
   }
   if (gitspace.generation < generation) return pending;
   if (gitspace.state === goal) return reached;
+  if (gitspace.state === "deleted") return failed("not_found", `${id} was deleted while it was waited for.`);
   if (gitspace.state === "error") {
     const message = (gitspace.instance?.error_message ?? "it gives no reason").replace(/[^.!?]$/, "$&.");
     return failed(

@@ -83,7 +83,8 @@ function describe(run: Run, context: CliContext): Command {
     .action((url, options) => run(async () => (await import("./commands/create.ts")).create(context, url, options)));
   command("list", "list Gitspaces")
     .alias("ls")
-    .action(() => run(async () => (await import("./commands/list.ts")).list(context)));
+    .option("--deleted", "those that are deleted and can be taken back, and until when")
+    .action((options) => run(async () => (await import("./commands/list.ts")).list(context, options)));
   command("show <id>", "show one Gitspace").action((id) =>
     run(async () => (await import("./commands/show.ts")).show(context, id)),
   );
@@ -93,7 +94,16 @@ function describe(run: Run, context: CliContext): Command {
   wait(command("stop <id>", "stop a Gitspace; its files are kept")).action((id, options) =>
     run(async () => (await import("./commands/act.ts")).stop(context, id, options)),
   );
-  wait(command("delete <id>", "delete a Gitspace and its files"))
+  wait(command("cancel <id>", "give up a start; nothing of it is left, files are kept")).action((id, options) =>
+    run(async () => (await import("./commands/act.ts")).cancel(context, id, options)),
+  );
+  wait(command("reset <id>", "give a Gitspace a fresh VM; its files are kept"))
+    .option("-y, --yes", "do not ask")
+    .action((id, options) => run(async () => (await import("./commands/act.ts")).reset(context, id, options)));
+  wait(command("undelete <id>", "take a delete back, while the files are kept")).action((id, options) =>
+    run(async () => (await import("./commands/act.ts")).undelete(context, id, options)),
+  );
+  wait(command("delete <id>", "delete a Gitspace and its files; they are kept for a while"))
     .alias("rm")
     .option("-y, --yes", "do not ask")
     .action((id, options) => run(async () => (await import("./commands/delete.ts")).remove(context, id, options)));

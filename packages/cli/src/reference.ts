@@ -3,7 +3,7 @@ import { fail, FailureError, type Gitspace, GitspaceId } from "@gitspaces/contra
 import type { Api } from "./api.ts";
 
 /** The Gitspace that is meant. @throws {FailureError} `not_found`, or `bad_request` naming them when several could be meant. */
-export async function findGitspace(api: Api, reference: string): Promise<Gitspace> {
+export async function findGitspace(api: Api, reference: string, { deleted = false } = {}): Promise<Gitspace> {
   if (GitspaceId.safeParse(reference).success) {
     const exact = await api.gitspace(reference).catch((error: unknown) => {
       // A name may look like an id.
@@ -12,10 +12,13 @@ export async function findGitspace(api: Api, reference: string): Promise<Gitspac
     });
     if (exact !== undefined) return exact;
   }
-  const meant = match(await api.gitspaces(), reference);
+  const meant = match(await api.gitspaces({ deleted }), reference);
   if (meant.length === 1 && meant[0] !== undefined) return meant[0];
   if (meant.length === 0)
-    throw fail("not_found", `There is no Gitspace ${reference}. See them all with: gitspaces list`);
+    throw fail(
+      "not_found",
+      `There is no ${deleted ? "deleted " : ""}Gitspace ${reference}. See them all with: gitspaces list${deleted ? " --deleted" : ""}`,
+    );
   const names = meant.map(({ identifier }) => identifier).join(", ");
   throw fail("bad_request", `${reference} could be any of ${names}. Say more of the id.`);
 }

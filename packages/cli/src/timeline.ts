@@ -48,7 +48,7 @@ export function startTimeline(): Timeline {
 /** `agent_clone_failed` → phase `agent_clone`, failed. The action `gitspace_action_start` ends in `_start` and is no phase's start. */
 export function readKind(kind: string): { phase: string; mark: TimelineEntry["mark"] } {
   const [, action, actionEnd] =
-    /^(gitspace_action_(?:start|stop|reset|delete))(?:_(completed|failed))?$/.exec(kind) ?? [];
+    /^(gitspace_action_(?:start|stop|reset|delete|undelete))(?:_(completed|failed))?$/.exec(kind) ?? [];
   if (action !== undefined)
     return { phase: action, mark: actionEnd === undefined ? "began" : ends[actionEnd as "completed" | "failed"] };
   const [, phase, end] = /^(.+)_(start|completed|failed)$/.exec(kind) ?? [];

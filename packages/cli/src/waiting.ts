@@ -82,8 +82,8 @@ async function ended(
 }
 
 const ends: Record<Goal, RegExp> = {
-  running: /^gitspace_action_start_(completed|failed)$/,
-  stopped: /^gitspace_action_stop_(completed|failed)$/,
+  running: /^gitspace_action_(start|reset)_(completed|failed)$/,
+  stopped: /^gitspace_action_(stop|reset|undelete)_(completed|failed)$/,
   deleted: /^gitspace_action_delete_(completed|failed)$/,
 };
 

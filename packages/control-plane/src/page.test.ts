@@ -83,6 +83,25 @@ test("a Gitspace is made, shown as it starts, opened by a link, stopped and dele
   await see("No Gitspace yet");
 });
 
+test("a start is cancelled and a Gitspace reset from its page, the reset after a question", async () => {
+  await create(repository, "anew");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await delegate.does("vm.stop");
+  await see("stopped");
+  await page.getByRole("button", { name: "Start" }).click();
+  await delegate.does("vm.provision", "gitspace.start");
+  await see("running");
+  await page.getByRole("button", { name: "Reset" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Reset" }).click();
+  await delegate.does("gitspace.stop", "vm.stop", "vm.provision", "gitspace.start");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await delegate.does("gitspace.stop", "vm.stop");
+  await see("stopped");
+  const shown = await plane.call("GET", `/api/v1${new URL(page.url()).pathname}`);
+  // Start, cancel, start, reset, stop: each was asked for once.
+  expect(await shown.json()).toMatchObject({ state: "stopped", generation: 5 });
+});
+
 test("a private repository's token reaches the agent sealed, and is never shown again", async () => {
   await page.goto(address("/"));
   await page.getByLabel("Repository").fill(repository);

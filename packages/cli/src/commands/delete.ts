@@ -1,13 +1,15 @@
-// Deletes a Gitspace with its files, after asking.
-import { createInterface } from "node:readline/promises";
-import { fail } from "@gitspaces/contracts";
+// Deletes a Gitspace with its files, after asking, and says until when it can be taken back.
+import { FailureError } from "@gitspaces/contracts";
+import type { Api } from "../api.ts";
+import { confirm } from "../confirm.ts";
+import { moment } from "../moment.ts";
 import type { CliContext, Ending } from "../program.ts";
 import { findGitspace } from "../reference.ts";
 import { waitFor } from "../waiting.ts";
 import type { WaitOptions } from "./act.ts";
 import { latestEvent, signedIn } from "./session.ts";
 
-/** Deletes a Gitspace; with `wait`, ends when nothing of it is left. */
+/** Deletes a Gitspace; with `wait`, ends when its VM is gone, and with no grace its files too. */
 export async function remove(
   context: CliContext,
   reference: string,
@@ -17,7 +19,7 @@ export async function remove(
   const api = signedIn(context);
   const found = await findGitspace(api, reference);
   const id = found.identifier;
-  if (options.yes !== true) await confirm(context, `Delete ${id} and every file in it? [y/N] `);
+  if (options.yes !== true) await confirm(context, `Delete ${id} and every file in it? [y/N] `, "Nothing was deleted.");
   const afterEvent = options.wait === true ? await latestEvent(api, id) : 0;
   await api.removeGitspace(id);
   if (options.wait === true) {
@@ -34,18 +36,21 @@ export async function remove(
       return { failure: ended.failure, ...(ended.gitspace === undefined ? {} : { gitspace: ended.gitspace }) };
   }
   const deleted = options.wait === true;
-  if (terminal.json) terminal.out(JSON.stringify({ identifier: id, deleted }));
-  else terminal.out(deleted ? `${id} is deleted.` : `${id} is being deleted.`);
+  const until = await keptUntil(api, id);
+  if (terminal.json)
+    return terminal.out(
+      JSON.stringify({ identifier: id, deleted, ...(until === null ? {} : { undelete_until: until }) }),
+    );
+  terminal.out(deleted ? `${id} is deleted.` : `${id} is being deleted.`);
+  if (until !== null)
+    terminal.err(`Its files are kept until ${moment(until)}. Take it back with: gitspaces undelete ${id}`);
 }
 
-async function confirm({ terminal, signal }: CliContext, question: string): Promise<void> {
-  if (!terminal.interactive || terminal.json) throw fail("bad_request", "Nobody is there to ask: confirm with --yes.");
-  const lines = createInterface({ input: terminal.stdin, output: process.stderr });
-  const interrupted = new AbortController();
-  lines.once("SIGINT", () => interrupted.abort());
-  const answer = await lines
-    .question(question, { signal: AbortSignal.any([signal, interrupted.signal]) })
-    .catch(() => "");
-  lines.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw fail("cancelled", "Nothing was deleted.");
+/** Until when it can be taken back, ms since the epoch; null when nothing of it is kept. */
+async function keptUntil(api: Api, id: string): Promise<number | null> {
+  const found = await api.gitspace(id).catch((error: unknown) => {
+    if (error instanceof FailureError && error.failure.code === "not_found") return undefined;
+    throw error;
+  });
+  return found?.undelete_until ?? null;
 }

@@ -13,6 +13,9 @@ import { scripts, type Step } from "./scripts.ts";
 export type Played = { gitspace: Gitspace; events: GitspaceEvent[]; logs: LogLine[] };
 export type Announcement = { id: string; of: "events" | "logs"; event: string; data: unknown; sequence?: number };
 
+/** Until when the stand-in keeps what is deleted, milliseconds since the epoch. */
+export const KEPT_UNTIL = 1_900_000_000_000;
+
 /** Plays scripts, `stepMs` from step to step, and tells `announce` what a stream would say. */
 export function makePlayer(stepMs: number, announce: (announcement: Announcement) => void) {
   const all = new Map<string, Played>();
@@ -68,14 +71,25 @@ export function makePlayer(stepMs: number, announce: (announcement: Announcement
     find,
     /** A step out of the order of any script. */
     take: (id: string, step: Step): void => take(find(id), step),
-    /** `missing` in the repository's address makes a start fail; `holding` makes it last for ever. */
+    /** `missing` in the repository's address makes a start fail; `holding` makes it last for ever, `kept` a delete that can be taken back. */
     act: (id: string, action: string): Gitspace => {
       const one = find(id);
       if (action === "stop" && one.gitspace.state !== "running") throw fail("conflict", `${id} is not running.`);
+      const { state, code_repo_url: url } = one.gitspace;
       one.gitspace = { ...one.gitspace, generation: one.gitspace.generation + 1 };
+      if (action === "undelete") {
+        if (state !== "deleted") throw fail("conflict", "The Gitspace is not deleted.");
+        one.gitspace = { ...one.gitspace, undelete_until: null };
+        setState(one, "stopped");
+        return one.gitspace;
+      }
+      const isKept = action === "delete" && /kept/.test(url);
+      if (isKept) one.gitspace = { ...one.gitspace, undelete_until: KEPT_UNTIL };
       setState(one, action === "start" ? "starting" : "stopping");
-      const url = one.gitspace.code_repo_url;
       if (action === "stop") play(one, scripts.stop);
+      else if (action === "cancel") play(one, scripts.cancel);
+      else if (action === "reset") play(one, state === "running" ? scripts.resetUp : scripts.resetDown);
+      else if (isKept) play(one, scripts.removeForNow);
       else if (action === "delete") play(one, scripts.remove);
       else if (/missing/.test(url)) play(one, scripts.failingStart);
       else if (!/holding/.test(url)) play(one, scripts.start);

@@ -51,6 +51,23 @@ export const scripts = {
     { event: "infra_stop_completed", message: "The machine is given back" },
     { event: "gitspace_action_stop_completed", message: "Stopped", state: "stopped" },
   ],
+  cancel: [
+    { event: "gitspace_action_cancel", message: "Cancelling the start" },
+    { event: "gitspace_action_stop_completed", message: "Cancelled", state: "stopped" },
+  ],
+  resetUp: [
+    { event: "gitspace_action_reset", message: "Resetting" },
+    { event: "infra_reset_completed", message: "The machine is gone", state: "starting" },
+    { event: "gitspace_action_reset_completed", message: "Reset", state: "running" },
+  ],
+  resetDown: [
+    { event: "gitspace_action_reset", message: "Resetting" },
+    { event: "gitspace_action_reset_completed", message: "Reset", state: "stopped" },
+  ],
+  removeForNow: [
+    { event: "gitspace_action_delete", message: "Deleting" },
+    { event: "gitspace_action_delete_completed", message: "Deleted for now", state: "deleted" },
+  ],
   remove: [
     { event: "gitspace_action_delete", message: "Deleting" },
     { event: "infra_deprovisioning_start", message: "Removing the files" },

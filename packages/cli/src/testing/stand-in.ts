@@ -75,7 +75,9 @@ export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
     };
     if (id === undefined) {
       if (method === "POST") return [201, player.create(parse(CreateGitspace, body, "Gitspace"))];
-      return [200, page(player.all().map(({ gitspace }) => gitspace))];
+      const deleted = query.get("deleted") === "true";
+      const all = player.all().map(({ gitspace }) => gitspace);
+      return [200, page(all.filter(({ state }) => (state === "deleted") === deleted))];
     }
     const one = player.find(id);
     if (part === "actions") return [200, player.act(id, (body as { action: string }).action)];

@@ -47,11 +47,11 @@ export const api = {
   signIn: (token) => call("POST", "session", { token }),
   signOut: () => call("DELETE", "session"),
   user: () => call("GET", "user"),
-  /** Every Gitspace of this person, however many pages they fill. */
-  async gitspaces() {
+  /** Every Gitspace of this person, however many pages they fill; or those that are deleted and still kept. */
+  async gitspaces({ deleted = false } = {}) {
     const found = new Map();
     for (let page = 1, more = true; more; page += 1) {
-      const gitspaces = await call("GET", `gitspaces?page=${page}&limit=100`);
+      const gitspaces = await call("GET", `gitspaces?deleted=${deleted}&page=${page}&limit=100`);
       more = gitspaces.length >= 100 && gitspaces.some(({ identifier }) => !found.has(identifier));
       for (const each of gitspaces) found.set(each.identifier, each);
     }

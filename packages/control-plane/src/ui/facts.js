@@ -10,7 +10,10 @@ export function heading(view, gitspace) {
   const can = {
     start: state === "stopped" || state === "uninitialized",
     stop: state === "running",
-    remove: state !== "cleaning",
+    cancel: state === "starting",
+    reset: state === "running" || state === "stopped" || state === "error",
+    undelete: state === "deleted",
+    remove: state !== "cleaning" && state !== "deleted",
   };
   return element(
     "div",
@@ -22,15 +25,27 @@ export function heading(view, gitspace) {
       state === "running" && outsideLink(gitspace.url, "Open", { class: "button solid" }),
       can.start && button("Start", { class: "solid" }, () => attempt(() => api.act(id, "start"))),
       can.stop && button("Stop", {}, () => attempt(() => api.act(id, "stop"))),
+      can.cancel && button("Cancel", {}, () => attempt(() => api.act(id, "cancel"))),
+      can.reset && button("Reset", {}, () => reset(gitspace)),
+      can.undelete && button("Undelete", { class: "solid" }, () => attempt(() => api.act(id, "undelete"))),
       can.remove && button("Delete", { class: "danger" }, () => remove(view, gitspace)),
     ),
   );
 }
 
+async function reset({ identifier: id, name, state }) {
+  const wanted = await confirm(
+    `Reset ${name}?`,
+    `Its VM and everything that runs there go; its files stay.${state === "running" ? " It starts again on a fresh one." : ""}`,
+    "Reset",
+  );
+  if (wanted) await attempt(() => api.act(id, "reset"));
+}
+
 async function remove({ go }, { identifier: id, name, state }) {
   const wanted = await confirm(
     `Delete ${name}?`,
-    "Every file in it is deleted, also what is not pushed. This cannot be taken back.",
+    "Its VM goes now. Every file in it, also what is not pushed, goes when its time is over; until then it can be undeleted.",
     "Delete",
   );
   if (!wanted) return;
@@ -78,6 +93,7 @@ export function facts(gitspace) {
     ["Machine", `${gitspace.resource_identifier}${instance?.warm === true ? ", stood ready" : ""}`],
     ["Owner", gitspace.user_display_name || gitspace.user_id],
     ["Changes", instance?.has_git_changes === true && "not all committed and pushed"],
+    ["Kept until", gitspace.undelete_until !== null && clock(gitspace.undelete_until, now)],
     ["Created", clock(gitspace.created, now)],
     ["Last used", ago(lastUsed(gitspace), now)],
     ["Id", element("code", {}, gitspace.identifier)],

@@ -2,7 +2,7 @@
 import { api } from "./api.js";
 import { element } from "./element.js";
 import { listen } from "./live.js";
-import { ago } from "./moment.js";
+import { ago, clock } from "./moment.js";
 import { lastUsed, stateBadge } from "./state.js";
 
 export async function showList({ content, signal, go, signedOut }) {
@@ -12,7 +12,15 @@ export async function showList({ content, signal, go, signedOut }) {
   let meanwhile = new Map();
   const rows = element("ul", { class: "list", "aria-label": "Gitspaces" });
   const away = element("p", { class: "hint", role: "status" });
+  const bin = element("details", { hidden: true });
 
+  async function drawBin() {
+    const deleted = await api.gitspaces({ deleted: true });
+    if (signal.aborted) return;
+    bin.hidden = deleted.length === 0;
+    const list = element("ul", { class: "list", "aria-label": "Deleted Gitspaces" }, ...deleted.map(row));
+    bin.replaceChildren(element("summary", {}, `Deleted, and kept for a while: ${deleted.length}`), list);
+  }
   function draw() {
     const gitspaces = [...known.values()].toSorted((a, b) => lastUsed(b) - lastUsed(a));
     rows.replaceChildren(...(gitspaces.length === 0 ? [empty()] : gitspaces.map(row)));
@@ -34,13 +42,14 @@ export async function showList({ content, signal, go, signedOut }) {
       for (const [id, gitspace] of told) apply(id, gitspace);
       away.textContent = "";
       draw();
+      await drawBin();
     } catch (error) {
       if (error.status === 401) return signedOut();
       away.textContent = error.message;
     }
   }
 
-  content.replaceChildren(createForm(go), element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows));
+  content.replaceChildren(createForm(go), element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows, bin));
   await read();
   if (signal.aborted) return;
   listen(api.allEventsPath, {
@@ -55,6 +64,7 @@ export async function showList({ content, signal, go, signedOut }) {
       deleted: ({ identifier }) => {
         apply(identifier, undefined);
         draw();
+        void drawBin().catch(() => undefined);
       },
     },
   });
@@ -77,9 +87,15 @@ function row(gitspace) {
         gitspace.code_repo_url.replace(/^https?:\/\//, ""),
         element("small", {}, gitspace.branch ?? "default branch"),
       ),
-      element("span", { class: "used" }, ago(lastUsed(gitspace), Date.now())),
+      element("span", { class: "used" }, used(gitspace)),
     ),
   );
+}
+
+function used(gitspace) {
+  const now = Date.now();
+  const { undelete_until: until } = gitspace;
+  return until === null ? ago(lastUsed(gitspace), now) : `until ${clock(until, now)}`;
 }
 
 function empty() {

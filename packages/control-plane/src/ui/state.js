@@ -9,6 +9,7 @@ const looks = {
   stopped: ["idle", "stopped"],
   cleaning: ["busy", "cleaning up"],
   error: ["bad", "failed"],
+  deleted: ["idle", "deleted"],
 };
 
 export function stateBadge(state) {

@@ -1,10 +1,10 @@
 // What a list of events says: actions, and in each its phases, with how long they took and how they ended. Pure.
 
-const titles = { start: "Start", stop: "Stop", reset: "Reset", delete: "Delete" };
+const titles = { start: "Start", stop: "Stop", reset: "Reset", delete: "Delete", undelete: "Undelete" };
 
 /** `agent_clone_failed` → phase `agent_clone`, failed. The action `gitspace_action_start` ends in `_start` and is no phase's start. */
 export function readKind(kind) {
-  const action = /^gitspace_action_(start|stop|reset|delete)(?:_(completed|failed))?$/.exec(kind);
+  const action = /^gitspace_action_(start|stop|reset|delete|undelete)(?:_(completed|failed))?$/.exec(kind);
   if (action !== null)
     return { action: action[1], phase: `gitspace_action_${action[1]}`, mark: marks[action[2] ?? "start"] };
   const phase = /^(.+)_(start|completed|failed)$/.exec(kind);
