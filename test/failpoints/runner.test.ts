@@ -6,6 +6,7 @@ import { outsideCalls } from "./outside-calls.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const files = [
   "claiming",
+  "attempts",
   "vm-making",
   "vm-removal",
   "home-disk",
@@ -42,7 +43,7 @@ const harmless: Record<string, string> = {
   "turn.watch.measure": measures,
   alone: ours,
   "claiming.provision": ours,
-  confirm: ours,
+  "hold.confirm": ours,
   "disks.attach": ours,
   "disks.remove": ours,
   "making.make": ours,
@@ -53,11 +54,16 @@ const harmless: Record<string, string> = {
   "app.listen": stands,
   "app.close": stands,
   "worker.close": stands,
+  "job.extendLock": "says whether the task is still ours; its time is renewed anyway",
+  "begun.begin": ours,
+  "one.handBack": ours,
+  attempt: ours,
+  takeTurn: waits,
   "job.moveToWait": "hands the task back when a runner stops in good order; its lock does the same when it dies",
 };
 
 /** Effects at the queue: their points stand in place. */
-const inPlace = new Set(["job.updateProgress"]);
+const inPlace = new Set(["job.updateProgress", "job.updateData"]);
 /** Each user of a label has a point of its own. */
 const labelled = new Set(["provider.label"]);
 

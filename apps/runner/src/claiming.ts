@@ -6,6 +6,7 @@ import type { Provider } from "@gitspaces/providers";
 import type { Owner, Reach } from "@gitspaces/vm-pool";
 import type { AgentClient } from "./agent-client.ts";
 import { type ClaimStore, MAX_ATTEMPTS, type Reservation, superseded } from "./claim-store.ts";
+import type { Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
@@ -33,13 +34,13 @@ type Turn = {
   watch: Stopwatch;
   emit: Emit;
   signal: AbortSignal;
-  /** Throws when this task no longer is the one that works on the Gitspace. */
-  confirm: () => Promise<void>;
+  hold: Hold;
 };
 type Held = Extract<Reservation, { id: string }>;
 
 const LABEL_TRIES = 3;
 const COMING_MS = 50;
+const UNSURE_MS = 100;
 
 export type Claiming = ReturnType<typeof claiming>;
 
@@ -63,6 +64,11 @@ export function claiming({
     for (;;) {
       const reserved = await watch.measure("reserve", () => claims.reserve(task, pool, clock.now()));
       if ("id" in reserved) return reserved;
+      if (reserved.outcome === "unsure") {
+        // Redis may have forgotten whom this Gitspace's VM belongs to; it is rebuilt within the task's deadline, or later.
+        await watch.measure("wait", () => sleep(UNSURE_MS, undefined, { signal }).catch(() => signal.throwIfAborted()));
+        continue;
+      }
       if (reserved.outcome === "superseded") throw superseded();
       if (reserved.outcome === "exhausted") {
         throw fail("vm_unreachable", `${MAX_ATTEMPTS} VMs were tried for this task and none took the Gitspace.`);
@@ -114,7 +120,7 @@ export function claiming({
   }
 
   async function handOver(held: Held, turn: Turn): Promise<SealingKey> {
-    const { task, watch, signal } = turn;
+    const { task, watch, signal, hold } = turn;
     const record = await store.get(held.id);
     const owner = record?.vm.owner ?? null;
     if (record === undefined || owner?.gitspaceId !== task.gitspaceId)
@@ -124,7 +130,7 @@ export function claiming({
     const labelled = record.vm.power === "making" ? ((await store.get(held.id)) ?? record) : record;
     await Promise.all([
       watch.measure("label", () => label(labelled, owner, task.generation, signal)),
-      watch.measure("attach", () => disks.attach(task.data.homeDisk, held.id, task.gitspaceId, signal)),
+      watch.measure("attach", () => disks.attach(task.data.homeDisk, held.id, hold.fence, signal)),
     ]);
     // A VM that is held already keeps the identity of the claim that took it: an agent takes one in its life.
     const identity = {
@@ -151,9 +157,9 @@ export function claiming({
   }
 
   /** A VM that did not take the Gitspace serves nobody any more. */
-  async function giveUp(held: Held, error: unknown, { task, emit, signal, confirm }: Turn): Promise<void> {
+  async function giveUp(held: Held, error: unknown, { task, emit, signal, hold }: Turn): Promise<void> {
     // A zombie must not take away what the next delivery of its task has finished meanwhile.
-    await confirm();
+    await hold.confirm();
     const reason = error instanceof Error ? error.message : String(error);
     log.warn(
       { err: error, instanceId: held.id, gitspaceId: task.gitspaceId, attempt: held.attempt },
@@ -164,7 +170,7 @@ export function claiming({
     if (error instanceof OwnedByAnother) return await store.forget(held.id, pool, task.gitspaceId);
     const output = await provider.diagnose(held.id, { key: `diagnose/${held.id}`, signal }).catch(() => "");
     if (output !== "") log.warn({ instanceId: held.id, output: output.slice(-2_000) }, "last output of the VM");
-    await removal.remove({ id: held.id, pool, gitspaceId: task.gitspaceId }, signal);
+    await removal.remove({ id: held.id, pool, gitspaceId: task.gitspaceId }, signal, hold.fence);
   }
 
   return {

@@ -32,5 +32,10 @@ export const RunnerConfig = z.strictObject({
   vmStartMs: z.int().min(1_000).default(seconds(60)),
   /** How often records and provider are compared, milliseconds. */
   sweepMs: z.int().min(100).default(seconds(15)),
+  /**
+   * How long a task stays with a runner that was last heard of, milliseconds; then another runner takes it. A runner that pauses
+   * for longer loses its tasks; what it still does to them afterwards has no effect.
+   */
+  taskLockMs: z.int().min(1_000).default(seconds(15)),
 });
 export type RunnerConfig = z.infer<typeof RunnerConfig>;

@@ -3,6 +3,7 @@ import { withFailpoints } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
 import type { AgentClient } from "./agent-client.ts";
 import type { ClaimStore } from "./claim-store.ts";
+import type { Mending } from "./mending.ts";
 import type { EnrolmentTokens } from "./enrolment-tokens.ts";
 import type { VmStore } from "./vm-store.ts";
 
@@ -14,6 +15,7 @@ export const effects = {
   claims: {
     enter: "Enter",
     lock: "Lock",
+    renew: "Renew",
     reserve: "Reserve",
     setRoute: "RouteSet",
     removeRoute: "RouteRemoved",
@@ -34,6 +36,13 @@ export const effects = {
     discard: "Discarded",
     freeSlot: "SlotFreed",
   },
+  mender: {
+    mend: "Mended",
+    disown: "Disowned",
+    giveUp: "GivenUp",
+    condemn: "Condemned",
+    endClaim: "ClaimEnded",
+  },
   tokens: { make: "TokenMade", spend: "TokenSpent" },
   provider: {
     create: "ProviderCreate",
@@ -46,15 +55,22 @@ export const effects = {
 } as const;
 
 /** Passed in place by the worker: the queue has no port of its own. */
-const ofTheQueue = ["runner.afterTaskTaken", "runner.afterProgressWritten", "runner.beforeAnswer"] as const;
+const ofTheQueue = [
+  "runner.afterTaskTaken",
+  "runner.afterBegunRecorded",
+  "runner.afterProgressWritten",
+  "runner.beforeAnswer",
+] as const;
 
 /** Passed only when a pool has a VM too many, a record was lost, or a runner stops in good order. */
 const rare: readonly string[] = [
+  "runner.afterRenew",
   "runner.afterStockTaken",
   "runner.afterLeaseLeft",
   "runner.afterAdopted",
   "runner.afterDiscarded",
   "runner.afterSlotFreed",
+  ...Object.values(effects.mender).map((name) => `runner.after${name}`),
 ];
 
 const allNames: readonly string[] = [
@@ -71,6 +87,7 @@ export const failpointNames: readonly string[] = allNames.filter((name) => !rare
 export const withPoints = {
   claims: (port: ClaimStore): ClaimStore => withFailpoints("runner", port, effects.claims),
   store: (port: VmStore): VmStore => withFailpoints("runner", port, effects.store),
+  mender: (port: Mending): Mending => withFailpoints("runner", port, effects.mender),
   tokens: (port: EnrolmentTokens): EnrolmentTokens => withFailpoints("runner", port, effects.tokens),
   agents: (port: AgentClient): AgentClient => withFailpoints("runner", port, effects.agents),
   provider: (port: Provider, user: keyof typeof labels | "sweep" | "disks"): Provider =>

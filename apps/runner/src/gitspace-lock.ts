@@ -3,19 +3,25 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@gitspaces/daemon";
 import { type ClaimStore, type Purpose, superseded } from "./claim-store.ts";
+import { LockLostError } from "./lock-lost.ts";
+import type { Fence } from "./vm-store.ts";
 
-const LOCK_MS = 10_000;
-const RENEW_MS = 3_000;
+/** A lock is renewed so often in its life. */
+const RENEWALS = 3;
 const SLOWEST_TRY_MS = 100;
 
-/** `confirm` throws when the lock was lost or a later action came: asked before anything that cannot be taken back. */
-type Work<T> = (signal: AbortSignal, confirm: () => Promise<void>) => Promise<T>;
+/**
+ * What who works on a Gitspace shows: `confirm` throws when the lock was lost or a later action came; the fence goes along with
+ * whatever cannot be taken back, and is compared there.
+ */
+export type Hold = { confirm: () => Promise<void>; fence: Fence };
+type Work<T> = (signal: AbortSignal, hold: Hold) => Promise<T>;
 type Turn = { gitspaceId: string; generation: number };
 
 export type GitspaceLock = ReturnType<typeof gitspaceLock>;
 
-/** The lock of this runner. Its work is made safe by the records themselves; the lock keeps tasks out of each other's way. */
-export function gitspaceLock(claims: ClaimStore, log: Logger) {
+/** The lock of this runner, for `lockMs` milliseconds unless renewed. Its work is made safe by the records themselves; the lock keeps tasks out of each other's way. */
+export function gitspaceLock(claims: ClaimStore, lockMs: number, log: Logger) {
   const working = new Map<AbortController, Turn>();
 
   function endEarlier({ gitspaceId, generation }: Turn): void {
@@ -26,7 +32,7 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
 
   async function take(turn: Turn, holder: string, signal: AbortSignal): Promise<void> {
     for (let pauseMs = 5; ; pauseMs = Math.min(SLOWEST_TRY_MS, pauseMs * 2)) {
-      const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, LOCK_MS);
+      const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, lockMs);
       if (generation > turn.generation) {
         if (isHeld) await claims.unlock(turn.gitspaceId, holder);
         throw superseded();
@@ -37,9 +43,9 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
   }
 
   async function renew(turn: Turn, holder: string, controller: AbortController): Promise<void> {
-    const { isHeld, generation } = await claims.lock(turn.gitspaceId, holder, LOCK_MS);
+    const { isHeld, generation } = await claims.renew(turn.gitspaceId, holder, lockMs);
     if (generation > turn.generation) controller.abort(superseded());
-    else if (!isHeld) controller.abort(new Error(`the lock of ${turn.gitspaceId} was lost`));
+    else if (!isHeld) controller.abort(new LockLostError(turn.gitspaceId));
     controller.signal.throwIfAborted();
   }
 
@@ -48,7 +54,7 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
    * @throws {FailureError} `superseded` when a later action came before or meanwhile; the reason of `signal` when it aborts.
    */
   return async function alone<T>(turn: Turn, purpose: Purpose, signal: AbortSignal, work: Work<T>): Promise<T> {
-    await claims.enter(turn.gitspaceId, turn.generation, purpose);
+    await claims.enter(turn.gitspaceId, turn.generation, purpose, signal);
     endEarlier(turn);
     const holder = randomUUID();
     const controller = new AbortController();
@@ -59,9 +65,13 @@ export function gitspaceLock(claims: ClaimStore, log: Logger) {
       renew(turn, holder, controller).catch((err: unknown) => {
         if (!controller.signal.aborted) log.warn({ err, gitspaceId: turn.gitspaceId }, "the lock could not be renewed");
       });
-    }, RENEW_MS);
+    }, lockMs / RENEWALS);
     try {
-      return await work(either, () => renew(turn, holder, controller));
+      const fence = { gitspaceId: turn.gitspaceId, holder };
+      return await work(either, { confirm: () => renew(turn, holder, controller), fence });
+    } catch (error) {
+      // Whatever was cut off failed because of this.
+      throw controller.signal.aborted ? controller.signal.reason : error;
     } finally {
       clearInterval(renewal);
       working.delete(controller);

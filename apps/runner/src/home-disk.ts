@@ -3,7 +3,7 @@ import { FailureError, fail, type InstanceId } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
 import type { VmRemoval } from "./vm-removal.ts";
-import type { VmStore } from "./vm-store.ts";
+import type { Fence, VmStore } from "./vm-store.ts";
 
 type Collaborators = { provider: Provider; store: VmStore; removal: VmRemoval; installation: string; log: Logger };
 
@@ -12,12 +12,8 @@ export type HomeDisks = ReturnType<typeof homeDisks>;
 /** The home disks at the provider. */
 export function homeDisks({ provider, store, removal, installation, log }: Collaborators) {
   /** A VM that this Gitspace held before may still have the disk, when its removal was cut short. It goes first. */
-  async function takeFromEarlierVm(
-    disk: string,
-    vm: InstanceId,
-    gitspaceId: string,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async function takeFromEarlierVm(disk: string, vm: InstanceId, fence: Fence, signal: AbortSignal): Promise<boolean> {
+    const { gitspaceId } = fence;
     const { items } = await provider.listDisks({ key: `disks/${disk}`, signal });
     const holder = items.find(({ id }) => id === disk)?.attachedTo ?? null;
     if (holder === null || holder === vm) return true;
@@ -25,14 +21,14 @@ export function homeDisks({ provider, store, removal, installation, log }: Colla
     if (earlier !== undefined && earlier.labels["gs-gitspace"] !== gitspaceId) return false;
     log.warn({ instanceId: holder, disk, gitspaceId }, "an earlier VM still had the home disk and is removed");
     const pool = earlier?.labels["gs-pool"] ?? (await store.get(holder))?.vm.pool;
-    if (pool === undefined) await provider.remove(holder, { key: `remove/${holder}`, signal });
-    else await removal.remove({ id: holder, pool, gitspaceId }, signal);
+    await removal.remove({ id: holder, pool, gitspaceId }, signal, fence);
     return true;
   }
 
   return {
     /** Makes the disk when there is none and attaches it. @throws {FailureError} `denied` for another Gitspace's disk. */
-    async attach(disk: string, vm: InstanceId, gitspaceId: string, signal: AbortSignal): Promise<void> {
+    async attach(disk: string, vm: InstanceId, fence: Fence, signal: AbortSignal): Promise<void> {
+      const { gitspaceId } = fence;
       const made = await provider.createDisk(
         disk,
         { "gs-installation": installation, "gs-gitspace": gitspaceId },
@@ -45,18 +41,19 @@ export function homeDisks({ provider, store, removal, installation, log }: Colla
         await provider.attachDisk(disk, vm, call);
       } catch (error) {
         const isTaken = error instanceof FailureError && error.failure.code === "conflict";
-        if (!isTaken || !(await takeFromEarlierVm(disk, vm, gitspaceId, signal))) throw error;
+        if (!isTaken || !(await takeFromEarlierVm(disk, vm, fence, signal))) throw error;
         await provider.attachDisk(disk, vm, call);
       }
     },
     /** Removes the disk of a deleted Gitspace. @throws {FailureError} `denied` for another Gitspace's disk. */
-    async remove(disk: string, gitspaceId: string, signal: AbortSignal): Promise<void> {
+    async remove(disk: string, fence: Fence, signal: AbortSignal): Promise<void> {
+      const { gitspaceId } = fence;
       const { items } = await provider.listDisks({ key: `disks/${disk}`, signal });
       const present = items.find(({ id }) => id === disk);
       if (present !== undefined && present.labels["gs-gitspace"] !== gitspaceId) {
         throw fail("denied", `The disk ${disk} belongs to another Gitspace.`, { field: "homeDisk" });
       }
-      if (present?.attachedTo != null) await takeFromEarlierVm(disk, "", gitspaceId, signal);
+      if (present?.attachedTo != null) await takeFromEarlierVm(disk, "", fence, signal);
       await provider.removeDisk(disk, { key: `remove-disk/${disk}`, signal });
     },
   };

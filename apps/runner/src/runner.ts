@@ -1,7 +1,15 @@
 // The runner, wired: each thing is opened, then told how it closes. Closing goes the other way.
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type Clock, type Logger, readSecret, retryUntil, systemClock } from "@gitspaces/daemon";
+import {
+  type Clock,
+  type Logger,
+  peerClock,
+  probeFolder,
+  readSecret,
+  retryUntil,
+  startCanary,
+} from "@gitspaces/daemon";
 import type { PoolSpec } from "@gitspaces/contracts";
 import type { Provider } from "@gitspaces/providers";
 import type { Redis } from "ioredis";
@@ -16,11 +24,14 @@ import { type EnrolmentListener, startEnrolment } from "./enrolment.ts";
 import { withPoints } from "./failpoints.ts";
 import { gitspaceLock } from "./gitspace-lock.ts";
 import { homeDisks } from "./home-disk.ts";
+import { mending } from "./mending.ts";
 import { runnerMetrics } from "./metrics.ts";
 import { openOwnIdentity } from "./own-identity.ts";
 import { type PoolLoop, startPoolLoop } from "./pool-loop.ts";
 import { poolStates, tellingPools } from "./pool-states.ts";
+import { recordSurvey } from "./record-survey.ts";
 import { checkRedis, openRedis } from "./redis.ts";
+import { redisMemory } from "./redis-memory.ts";
 import { POOLS_CHANNEL } from "./scripts.ts";
 import { startSweepLoop } from "./sweep-loop.ts";
 import { sweeper } from "./sweep.ts";
@@ -46,7 +57,10 @@ export type Runner = AsyncDisposable & {
   checks: Record<string, () => Promise<void> | void>;
 };
 
+/** Whoever takes a task that was left finds its Gitspace free. */
+const GITSPACE_LOCK_PART = 2 / 3;
 const FIRST_SWEEP_DEADLINE_MS = 60_000;
+const HEAR_REDIS_MS = 5_000;
 
 /** Starts serving: enrolment first, then what is there is taken over, then the pools, then tasks. */
 export async function startRunner({
@@ -55,7 +69,7 @@ export async function startRunner({
   provider,
   log,
   signal,
-  clock = systemClock,
+  clock: given,
   register = new Registry(),
 }: Options): Promise<Runner> {
   await using opened = new AsyncDisposableStack();
@@ -63,6 +77,13 @@ export async function startRunner({
   const redis = await openRedis({ ...config, signal });
   opened.defer(async () => void (await redis.quit().catch(() => redis.disconnect())));
   await checkRedis(redis, config.redisDurability);
+  // All runners and delegates share one Redis, so its time is theirs: ages, leases and deadlines in it agree, whoever's clock is off.
+  const redisClock = peerClock({ peer: "Redis", log });
+  const clock = given ?? redisClock;
+  const hearRedis = async () => redisClock.hear(toMs(await redis.time()));
+  await hearRedis();
+  const hearing = setInterval(() => void hearRedis().catch(() => undefined), HEAR_REDIS_MS);
+  opened.defer(() => clearInterval(hearing));
 
   const ca = await openCa(join(config.dataFolder, "ca"), installation, clock.now());
   const own = opened.use(
@@ -113,6 +134,8 @@ export async function startRunner({
     pools,
     provider,
     store,
+    survey: recordSurvey(redis, store),
+    mender: withPoints.mender(mending(redis)),
     claims,
     agents,
     removal,
@@ -122,7 +145,14 @@ export async function startRunner({
     clock,
     log,
   });
-  await retryUntil(() => sweep(signal), { signal, deadlineMs: FIRST_SWEEP_DEADLINE_MS, log, what: "The list of VMs" });
+  const memory = redisMemory(redis);
+  const compare = async (until: AbortSignal) => await memory.vouchAfter(() => sweep(until));
+  await retryUntil(() => compare(signal), {
+    signal,
+    deadlineMs: FIRST_SWEEP_DEADLINE_MS,
+    log,
+    what: "The list of VMs",
+  });
 
   const loops = new Map<string, PoolLoop>();
   opened.use(await listenForChanges(redis, (pool) => loops.get(pool)?.look()));
@@ -135,7 +165,9 @@ export async function startRunner({
   const lookAtAll = () => {
     for (const loop of loops.values()) loop.look();
   };
-  opened.use(startSweepLoop({ sweep, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }));
+  opened.use(
+    startSweepLoop({ sweep: compare, memory, store, holder, everyMs: config.sweepMs, log, afterSweep: lookAtAll }),
+  );
 
   const claimed = claiming({
     pools,
@@ -157,23 +189,39 @@ export async function startRunner({
     claiming: claimed,
     removal,
     disks,
-    alone: gitspaceLock(claims, log),
+    alone: gitspaceLock(claims, config.taskLockMs * GITSPACE_LOCK_PART, log),
   });
   const states = poolStates(redis, pools, (pool) => loops.get(pool)?.trouble());
-  const worker = opened.use(startTaskWorker({ redis, tasks: tellingPools(tasks, states), metrics, clock, log }));
+  const worker = opened.use(
+    startTaskWorker({ redis, tasks: tellingPools(tasks, states), taskLockMs: config.taskLockMs, metrics, clock, log }),
+  );
+  const folders = [config.dataFolder, join(config.dataFolder, "ca")];
+  const disk = opened.use(
+    startCanary({
+      what: "a write to the data folder",
+      trip: async () => void (await Promise.all(folders.map(probeFolder))),
+    }),
+  );
 
   const close = opened.move();
   return {
     enrolment: enrolment.address,
     ca,
     checks: {
-      redis: async () => void (await redis.ping()),
+      redis: async () => await checkRedis(redis, config.redisDurability),
+      records: async () => await memory.check(),
       provider: async () => void (await provider.list({ key: "check", signal: AbortSignal.timeout(2_500) })),
       worker: () => worker.check(),
       pools: () => checkPools(loops),
+      disk: disk.check,
     },
     [Symbol.asyncDispose]: async () => await close.disposeAsync(),
   };
+}
+
+/** What `TIME` answers, in milliseconds since the epoch. */
+function toMs([seconds, microseconds]: (number | string)[]): number {
+  return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
 }
 
 function checkPools(loops: ReadonlyMap<string, PoolLoop>): void {

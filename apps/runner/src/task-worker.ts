@@ -16,23 +16,36 @@ import {
 import { type Clock, failpoint, type Logger } from "@gitspaces/daemon";
 import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { attempts } from "./attempts.ts";
+import { LockLostError } from "./lock-lost.ts";
 import type { Metrics } from "./metrics.ts";
-import { stopwatch } from "./stopwatch.ts";
-import { taskEvents } from "./task-events.ts";
+import { isCanary, startQueueCanary } from "./queue-canary.ts";
+import { type Stopwatch, stopwatch } from "./stopwatch.ts";
+import { type Emit, taskEvents } from "./task-events.ts";
 import type { VmTasks } from "./vm-tasks.ts";
 
 type Collaborators = {
   redis: Redis;
   tasks: VmTasks;
+  /** How long a task stays with a runner that says nothing, milliseconds. */
+  taskLockMs: number;
   metrics: Metrics;
   clock: Clock;
   log: Logger;
   concurrency?: number;
 };
+type Delivery = {
+  job: Job<unknown, Answer>;
+  token: string | undefined;
+  read: RunnerJob;
+  signal: AbortSignal;
+  /** False once the queue has given the task to another. */
+  isOurs: () => boolean;
+};
 export type TaskWorker = AsyncDisposable & { check(): void };
 
-const LOCK_MS = 15_000;
-const STALLED_EVERY_MS = 5_000;
+/** A task whose lock ran out is found within this part of the time that a lock lasts. */
+const STALLED_PART = 3;
 const CONCURRENCY = 16;
 /** A runner that dies often is no reason to give up a task; its deadline is. */
 const STALLED_OFTEN = 1_000;
@@ -40,28 +53,38 @@ const DRAIN_MS = 12_000;
 const LEAVE_MS = 15_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** Nobody waits for a canary's result. */
+const unread = undefined as unknown as Answer;
+
 class LeavingError extends Error {}
 
 /** Takes tasks until it is disposed; then finishes what it can in 12 s and hands the rest back. */
 export function startTaskWorker({
   redis,
   tasks,
+  taskLockMs,
   metrics,
   clock,
   log,
   concurrency = CONCURRENCY,
 }: Collaborators): TaskWorker {
   const leaving = new AbortController();
+  const begun = attempts();
+  let inHand = 0;
   // BullMQ gives a signal only to a processor that names it.
   const worker = new Worker<unknown, Answer>(
     RUNNER_QUEUE,
-    async (job, token, signal) => await process(job, token, signal),
+    async (job, token, signal) => {
+      if (isCanary(job)) return unread;
+      inHand++;
+      return await process(job, token, signal).finally(() => void inHand--);
+    },
     {
       connection: redis,
       prefix: REDIS_PREFIX,
       concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_EVERY_MS,
+      lockDuration: taskLockMs,
+      stalledInterval: Math.ceil(taskLockMs / STALLED_PART),
       maxStalledCount: STALLED_OFTEN,
     },
   );
@@ -71,6 +94,8 @@ export function startTaskWorker({
   worker.on("error", (err) => log.warn({ err }, "the task queue reports an error"));
   worker.on("failed", (job, err) => log.error({ err, taskId: job?.id }, "a job failed"));
 
+  const canary = startQueueCanary({ redis, worker, isFull: () => inHand >= concurrency });
+
   async function process(
     job: Job<unknown, Answer>,
     token: string | undefined,
@@ -79,13 +104,14 @@ export function startTaskWorker({
     failpoint("runner.afterTaskTaken");
     const read = readTask(job);
     if ("answer" in read) return read.answer;
-    const { task } = read;
-    using deadline = deadlineSignal(task.deadline - clock.now());
+    const { task, deadlineByRedis = task.deadline } = read;
+    using deadline = deadlineSignal(deadlineByRedis - clock.now());
     const signal = AbortSignal.any([deadline.signal, leaving.signal, ...(lost === undefined ? [] : [lost])]);
+    const isOurs = () => lost?.aborted !== true;
     try {
-      return await answer(job, task, signal);
+      return await answer({ job, token, read, signal, isOurs });
     } catch (error) {
-      if (lost?.aborted !== true && leaving.signal.aborted) {
+      if (isOurs() && isForTheNext(error)) {
         await job.moveToWait(token);
         throw new WaitingError();
       }
@@ -93,12 +119,31 @@ export function startTaskWorker({
     }
   }
 
-  async function answer(job: Job<unknown, Answer>, task: VmTask, signal: AbortSignal): Promise<Answer> {
+  /** Nothing is wrong with the task: this runner stops, or another had the Gitspace during a pause. */
+  function isForTheNext(error: unknown): boolean {
+    return leaving.signal.aborted || error instanceof LockLostError;
+  }
+
+  async function attempt({ job, read, signal, isOurs }: Delivery, watch: Stopwatch, emit: Emit) {
+    await using one = await begun.begin(job, read, signal);
+    try {
+      return await tasks(read.task, { watch, emit, signal });
+    } catch (error) {
+      if (isOurs() && isForTheNext(error)) await one.handBack();
+      throw error;
+    }
+  }
+
+  async function answer(delivery: Delivery): Promise<Answer> {
+    const { job, token, signal } = delivery;
+    const { task } = delivery.read;
     const watch = stopwatch();
     const { emit, flushed } = taskEvents({
       task,
       before: job.progress,
       write: async (progress) => {
+        // Whoever has the task now tells its story alone.
+        if (token !== undefined && (await job.extendLock(token, taskLockMs)) !== 1) return;
         await job.updateProgress(progress);
         failpoint("runner.afterProgressWritten");
       },
@@ -109,13 +154,13 @@ export function startTaskWorker({
     let answered: Answer;
     try {
       signal.throwIfAborted();
-      const result = await tasks(task, { watch, emit, signal });
+      const result = await attempt(delivery, watch, emit);
       answered = { ...okAnswer(task, result, watch.timings()) };
       log.info({ ...about, timings: answered.timings }, "task done");
     } catch (error) {
       // Only a failure with a meaning is an answer; a lost lock or a stopping runner leaves the task to the next delivery.
       const reason: unknown = signal.aborted ? signal.reason : error;
-      if (signal.aborted && !isFailure(reason)) throw reason;
+      if ((signal.aborted || reason instanceof LockLostError) && !isFailure(reason)) throw reason;
       answered = failedAnswer(task, toFailure(reason), watch.timings());
       log[answered.outcome === "failed" && answered.failure.code === "internal" ? "error" : "warn"](
         { ...about, err: error, failure: toFailure(reason) },
@@ -131,8 +176,10 @@ export function startTaskWorker({
   return {
     check() {
       if (!worker.isRunning()) throw new Error("the runner takes no tasks");
+      canary.check();
     },
     async [Symbol.asyncDispose]() {
+      await canary[Symbol.asyncDispose]();
       const late = setTimeout(() => leaving.abort(new LeavingError("the runner is stopping")), DRAIN_MS);
       // Work that heeds no signal is left behind: its lock runs out and another runner takes the task.
       const left = new AbortController();
@@ -153,9 +200,9 @@ function claimOutcome(answer: Answer): "warm" | "cold" | "failed" {
 }
 
 /** A job that is no task is answered as such when it at least says whose it is. */
-function readTask(job: Job<unknown, Answer>): { task: VmTask } | { answer: Answer } {
+function readTask(job: Job<unknown, Answer>): RunnerJob | { answer: Answer } {
   try {
-    return { task: parse(RunnerJob, job.data, "task").task };
+    return parse(RunnerJob, job.data, "task");
   } catch (error) {
     const head = TaskHead.safeParse((job.data as { task?: unknown } | null)?.task);
     if (!head.success) throw new UnrecoverableError((error as Error).message);

@@ -3,7 +3,8 @@ import type { InstanceId } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
 import { superseded } from "./claim-store.ts";
-import type { VmStore } from "./vm-store.ts";
+import { LockLostError } from "./lock-lost.ts";
+import type { Fence, VmStore } from "./vm-store.ts";
 
 type Collaborators = { provider: Provider; store: VmStore; log: Logger };
 /** Without a pool, the one that the provider's label names. */
@@ -23,9 +24,12 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
     if (labelled < generation) await provider.label(id, { "gs-generation": String(generation) }, vm.version, call);
   }
 
-  /** Removes a VM and frees its slot and claim; its home disks are detached and stay. */
-  async function remove({ id, gitspaceId, ...removed }: Removed, signal: AbortSignal): Promise<void> {
-    await store.deleting(id);
+  /**
+   * Removes a VM and frees its slot and claim; its home disks are detached and stay.
+   * @throws {LockLostError} when the fence's holder no longer has the Gitspace: the next holder may work with this VM.
+   */
+  async function remove({ id, gitspaceId, ...removed }: Removed, signal: AbortSignal, fence?: Fence): Promise<void> {
+    if (!(await store.deleting(id, fence))) throw new LockLostError(gitspaceId ?? id);
     const pool = removed.pool ?? (await poolOf(id, signal));
     // Not detached before: what still runs inside would go on writing, to a home that is no longer there.
     await provider.remove(id, { key: `remove/${id}`, signal });
@@ -40,9 +44,9 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
   return {
     remove,
     /** Removes a claimed VM in the name of a generation. @throws {FailureError} `superseded` when a later one holds it. */
-    async removeClaimed(vm: Removed & { generation: number }, signal: AbortSignal): Promise<void> {
+    async removeClaimed(vm: Removed & { generation: number }, signal: AbortSignal, fence: Fence): Promise<void> {
       await labelGeneration(vm.id, vm.generation, signal);
-      await remove(vm, signal);
+      await remove(vm, signal, fence);
     },
   };
 }

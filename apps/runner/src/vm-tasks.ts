@@ -3,7 +3,7 @@ import { fail, type TaskResult, type VmTask } from "@gitspaces/contracts";
 import type { Provider, ProviderVm } from "@gitspaces/providers";
 import type { Claiming } from "./claiming.ts";
 import { type ClaimStore, superseded } from "./claim-store.ts";
-import type { GitspaceLock } from "./gitspace-lock.ts";
+import type { GitspaceLock, Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
@@ -27,40 +27,40 @@ export type VmTasks = ReturnType<typeof vmTasks>;
 /** The tasks, each safe to repeat, each alone on its Gitspace. */
 export function vmTasks({ claims, store, provider, claiming, removal, disks, alone }: Collaborators) {
   /** Takes the Gitspace's VM away: traffic first, then the VM; its home disk stays. */
-  async function release(task: VmTask, { watch }: Turn, signal: AbortSignal): Promise<void> {
+  async function release(task: VmTask, { watch }: Turn, signal: AbortSignal, { fence }: Hold): Promise<void> {
     await watch.measure("route", () => claims.removeRoute(task.gitspaceId, task.generation));
     const { vm: id } = await claims.get(task.gitspaceId);
     if (id === null) return;
     // Also without a record: a VM may be left at the provider, and the claim on it has to end.
     const pool = (await store.get(id))?.vm.pool;
     await watch.measure("remove", () =>
-      removal.removeClaimed({ id, pool, gitspaceId: task.gitspaceId, generation: task.generation }, signal),
+      removal.removeClaimed({ id, pool, gitspaceId: task.gitspaceId, generation: task.generation }, signal, fence),
     );
   }
 
   async function provision(task: Task<"vm.provision">, turn: Turn): Promise<TaskResult<"vm.provision">> {
-    return await alone(task, "provision", turn.signal, (signal, confirm) =>
-      claiming.provision({ ...turn, task, signal, confirm }),
+    return await alone(task, "provision", turn.signal, (signal, hold) =>
+      claiming.provision({ ...turn, task, signal, hold }),
     );
   }
 
   async function stop(task: Task<"vm.stop">, turn: Turn): Promise<TaskResult<"vm.stop">> {
     if (task.data.policy === "suspend")
       turn.emit("note", "This runner does not suspend VMs; the VM is released and the home disk kept.");
-    return await alone(task, "stop", turn.signal, async (signal) => {
-      await release(task, turn, signal);
+    return await alone(task, "stop", turn.signal, async (signal, hold) => {
+      await release(task, turn, signal, hold);
       return { power: "gone" as const };
     });
   }
 
   async function destroy(task: Task<"vm.destroy">, turn: Turn): Promise<TaskResult<"vm.destroy">> {
-    return await alone(task, "destroy", turn.signal, async (signal) => {
-      await release(task, turn, signal);
+    return await alone(task, "destroy", turn.signal, async (signal, hold) => {
+      await release(task, turn, signal, hold);
       const disk = task.data.homeDisk;
       if (disk === null) return {};
       if ((await claims.get(task.gitspaceId)).vm !== null)
         throw fail("conflict", "The Gitspace still holds a VM, so its home disk stays.");
-      await turn.watch.measure("disk", () => disks.remove(disk, task.gitspaceId, signal));
+      await turn.watch.measure("disk", () => disks.remove(disk, hold.fence, signal));
       return {};
     });
   }
