@@ -40,7 +40,10 @@ export async function examineLocally(installation: Installation): Promise<Findin
 }
 
 function ofSupervisor(installation: Installation): Finding {
-  if (stateOf(installation.pid) !== undefined) return well("supervisor", `bin/up runs (process ${installation.pid})`);
+  const { pid } = installation;
+  const state = stateOf(pid);
+  if (state === "T") return wrong("supervisor", `bin/up (process ${pid}) is paused`, `Let it go on: kill -CONT ${pid}`);
+  if (state !== undefined) return well("supervisor", `bin/up runs (process ${pid})`);
   return wrong("supervisor", "bin/up does not run, so nothing restarts what ends", `Run: ${upCommand(installation)}`);
 }
 

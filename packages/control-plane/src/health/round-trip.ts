@@ -5,7 +5,7 @@ import type { Collaborators } from "../lifecycle/act.ts";
 import type { TaskRow } from "../store/tasks.ts";
 
 /** Longer than any hop needs when it is well; whoever asks for the health waits for so long at most. */
-export const ROUND_TRIP_MS = 8_000;
+export const ROUND_TRIP_MS = 5_000;
 
 export type Probe = {
   type: TaskType;
