@@ -1,5 +1,6 @@
 // The delegate's settings, read once at start.
 import { address, commaList, commonConfig, secretFile } from "@gitspaces/daemon";
+import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { z } from "zod";
 
 export const ConfigSchema = z.strictObject({
@@ -15,7 +16,7 @@ export const ConfigSchema = z.strictObject({
   tags: commaList.default([]),
   /** How many tasks are worked on at once. */
   slots: z.int().min(1).max(1_000).default(16),
-  redisUrl: z.url({ protocol: /^rediss?$/ }),
+  redisUrl: z.string().refine(isRedisUrl, REDIS_URL_FORMS),
   redisPasswordFile: secretFile.optional(),
   gatewayTasksUrl: z.url({ protocol: /^https$/ }),
   enrolUrl: z.url({ protocol: /^https$/ }),

@@ -1,5 +1,6 @@
 // The gateway's configuration, parsed once.
 import { address, commonConfig, readSecret, secretFile } from "@gitspaces/daemon";
+import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { fail } from "@gitspaces/contracts";
 import { z } from "zod";
 
@@ -23,7 +24,7 @@ export const GatewayConfig = z.strictObject({
   controlPlanePublicUrl: webUrl,
   gatewayName: plainName.default("gateway"),
   gatewayTokenFile: secretFile,
-  redisUrl: z.url({ protocol: /^rediss?$/, error: "should be a redis:// URL" }),
+  redisUrl: z.string().refine(isRedisUrl, REDIS_URL_FORMS),
   redisPasswordFile: secretFile.optional(),
   enrolUrl: z.url({ protocol: /^https$/, error: "should be an https URL" }),
   caFingerprintFile: z.string().min(1),

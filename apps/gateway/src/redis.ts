@@ -1,27 +1,24 @@
 // The gateway's connections to Redis: it reads routes, hears of changes, and spends sign-in codes.
 import type { Logger } from "@gitspaces/daemon";
+import { parseRedisUrl, REDIS_FACTS, refuseUnfitRedis } from "@gitspaces/daemon/redis";
 import { Redis } from "ioredis";
 
 export type RedisPlace = { url: string; password: string | undefined };
 
 /** A connection that comes back by itself. Commands fail at once while Redis is away, instead of waiting for it. */
 export function connectRedis({ url, password }: RedisPlace, log: Logger, name: string): Redis {
-  const place = new URL(url);
   const redis = new Redis({
-    host: place.hostname,
-    port: Number(place.port || 6_379),
+    ...parseRedisUrl(url, password),
     connectionName: name,
     enableOfflineQueue: false,
-    // The gateway's rights do not cover INFO.
     enableReadyCheck: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
     commandTimeout: 3_000,
     connectTimeout: 3_000,
     retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)),
-    ...(place.username === "" ? {} : { username: decodeURIComponent(place.username) }),
-    ...(password === undefined ? {} : { password }),
-    ...(place.protocol === "rediss:" ? { tls: {} } : {}),
+    sentinelRetryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)),
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   });
   let told = "";
   redis.on("error", (error: Error) => {
@@ -33,4 +30,13 @@ export function connectRedis({ url, password }: RedisPlace, log: Logger, name: s
     told = "";
   });
   return redis;
+}
+
+/**
+ * Refuses a Redis that is too old or evicts keys: a spent sign-in code that is forgotten could be spent again.
+ * @throws {FailureError} `unsupported` with the setting that cures it.
+ */
+export async function checkRedis(redis: Redis): Promise<void> {
+  const sections = await Promise.all(REDIS_FACTS.map(async (section) => await redis.info(section)));
+  refuseUnfitRedis(sections.join("\n"), "managed");
 }

@@ -1,5 +1,6 @@
 // The runner's Redis: reached with its own user, and refused when it could lose or evict what it holds.
 import { readSecret } from "@gitspaces/daemon";
+import { parseRedisUrl, REDIS_FACTS, type RedisDurability, refuseUnfitRedis } from "@gitspaces/daemon/redis";
 import { fail } from "@gitspaces/contracts";
 import { Redis } from "ioredis";
 
@@ -16,19 +17,18 @@ export async function openRedis({
   signal,
   deadlineMs = START_DEADLINE_MS,
 }: Options): Promise<Redis> {
-  const url = new URL(redisUrl);
+  const password = redisPasswordFile === undefined ? undefined : readSecret(redisPasswordFile);
   const redis = new Redis({
-    host: url.hostname,
-    port: Number(url.port || 6379),
-    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
-    ...(redisPasswordFile === undefined ? {} : { password: readSecret(redisPasswordFile) }),
-    ...(url.protocol === "rediss:" ? { tls: {} } : {}),
+    ...parseRedisUrl(redisUrl, password),
     // BullMQ waits on its commands for as long as an outage lasts.
     maxRetriesPerRequest: null,
     retryStrategy: (times) => Math.min(times * 50, 1_000),
+    sentinelRetryStrategy: (times) => Math.min(times * 50, 1_000),
+    // A master that was demoted says so; the connection then asks the sentinels for the present one.
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   });
   try {
-    await ready(redis, url.host, AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]));
+    await ready(redis, redisUrl.replace(/^.*?:\/\/(?:[^@/]*@)?/, ""), AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]));
   } catch (error) {
     redis.disconnect();
     throw error;
@@ -60,41 +60,11 @@ async function ready(redis: Redis, where: string, signal: AbortSignal): Promise<
   });
 }
 
-type Durability = "required" | "managed" | "development";
-
 /**
- * Refuses a Redis that evicts keys (always), and one that forgets on a restart (unless somebody vouches for it).
+ * Refuses a Redis that is too old or evicts keys (always), and one that forgets on a restart (unless somebody vouches for it).
  * @throws {FailureError} `unsupported` with the setting that cures it.
  */
-export async function checkRedis(redis: Redis, durability: Durability): Promise<void> {
-  const facts = parseInfo(`${await redis.info("memory")}\n${await redis.info("persistence")}`);
-  const policy = facts.get("maxmemory_policy") ?? "unknown";
-  if (policy !== "noeviction") {
-    throw fail(
-      "unsupported",
-      `Redis may evict keys (maxmemory-policy is "${policy}"), which would lose VMs. Set "maxmemory-policy noeviction" in redis.conf.`,
-      { field: "redisUrl" },
-    );
-  }
-  if (facts.get("aof_enabled") !== "1" && durability === "required") {
-    throw fail(
-      "unsupported",
-      'Redis keeps no append-only file, so a restart would forget which VM belongs to whom. Set "appendonly yes" in redis.conf, ' +
-        "or GITSPACES_REDIS_DURABILITY=managed when a managed Redis keeps its data in another way (development when losing it is fine).",
-      { field: "redisDurability" },
-    );
-  }
-}
-
-/** `INFO`'s lines as a map. */
-function parseInfo(text: string): Map<string, string> {
-  return new Map(
-    text
-      .split(/\r?\n/)
-      .flatMap((line) =>
-        line.includes(":") && !line.startsWith("#")
-          ? [[line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)] as const]
-          : [],
-      ),
-  );
+export async function checkRedis(redis: Redis, durability: RedisDurability): Promise<void> {
+  const sections = await Promise.all(REDIS_FACTS.map(async (section) => await redis.info(section)));
+  refuseUnfitRedis(sections.join("\n"), durability);
 }
