@@ -50,6 +50,7 @@ test("the document is OpenAPI 3.1 and has every operation", () => {
       "post /api/v1/session",
       "delete /api/v1/session",
       "post /api/v1/sign-in-links",
+      "get /api/v1/installation/health",
       "get /api/v1/events/stream",
       "get /api/v1/gitspaces",
       "post /api/v1/gitspaces",

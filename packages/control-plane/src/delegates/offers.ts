@@ -7,6 +7,8 @@ import type { Presence } from "./presence.ts";
 
 /** A long poll is not woken by a task it was told of less than this ago: the delegate is acquiring it. */
 export const TELL_AGAIN_MS = 2_000;
+/** A delegate that does not say how much it can take is offered so many at once, whatever waits here. */
+const LONGEST_LIST = 200;
 /** A cancelled task is worth naming for so long; after that it has ended by itself. */
 const NAME_CANCELLED_MS = 600_000;
 
@@ -20,6 +22,11 @@ export function fits(
   const tags = JSON.parse(delegate.tags) as string[];
   if (types.length > 0 && !types.includes(task.type)) return false;
   if ((JSON.parse(task.refused) as string[]).includes(delegate.id)) return false;
+  return isSelected(delegate, selectors);
+}
+
+function isSelected(delegate: DelegateRow, selectors: readonly string[]): boolean {
+  const tags = JSON.parse(delegate.tags) as string[];
   return selectors.length === 0 || selectors.some((selector) => selector === delegate.name || tags.includes(selector));
 }
 
@@ -43,8 +50,9 @@ export class Offers {
     const held = this.#store.tasks.heldBy({ holder: delegate.id })?.count ?? 0;
     const room = this.#presence.room(delegate.id, held);
     if (room <= 0) return [];
-    const fitting = this.#store.tasks.offered().filter((task) => fits(delegate, task, this.#selectors));
-    return Number.isFinite(room) ? fitting.slice(0, room) : fitting;
+    if (!isSelected(delegate, this.#selectors)) return [];
+    const limit = Math.min(room, LONGEST_LIST);
+    return this.#store.tasks.offered({ delegate: delegate.id, types: delegate.types, limit });
   }
 
   /** Those of `list` that the delegate was not told of just now. */

@@ -31,7 +31,6 @@ async function examine(with_: With): Promise<InstallationHealth> {
   let trouble: string | null = null;
   try {
     store.probe();
-    store.step("ProbeMade", () => store.probes.makeGitspace({ at: checkedAt }));
   } catch (error) {
     trouble = (error as Error).message;
   }

@@ -25,6 +25,7 @@ export async function roundTrip(with_: Collaborators, probe: Probe, signal: Abor
   const at = clock.now();
   const { type, gitspace, instance, generation, data } = probe;
   store.step("ProbeMade", () => {
+    store.probes.makeGitspace({ at });
     store.tasks.add({
       id,
       type,

@@ -105,4 +105,8 @@ export const migrations = [
   `
   ALTER TABLE gitspaces ADD COLUMN purge_at INTEGER;
   `,
+  `
+  CREATE INDEX tasks_offered ON tasks (created, id) WHERE state = 'offered';
+  CREATE INDEX tasks_acquired ON tasks (holder) WHERE state = 'acquired';
+  `,
 ];

@@ -36,14 +36,17 @@ export function openTasks(db: DatabaseSync) {
       `INSERT INTO tasks (id, type, gitspace, instance, generation, data, deadline, created, state)
        VALUES (:id, :type, :gitspace, :instance, :generation, :data, :deadline, :at, 'offered')`,
     ),
+    /** The oldest that a delegate with these types (a JSON list, empty: all) has not handed back; no more than `limit`. */
     offered: all<TaskRow>(
       db,
-      "SELECT * FROM tasks WHERE state <> 'answered' AND state = 'offered' ORDER BY created, id",
+      `SELECT * FROM tasks WHERE state = 'offered' AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
+         AND (refused = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(refused) WHERE value = :delegate))
+       ORDER BY created, id LIMIT :limit`,
     ),
-    acquired: all<TaskRow>(db, "SELECT * FROM tasks WHERE state <> 'answered' AND state = 'acquired'"),
+    acquired: all<TaskRow>(db, "SELECT * FROM tasks WHERE state = 'acquired'"),
     heldBy: one<{ count: number }>(
       db,
-      "SELECT count(*) AS count FROM tasks WHERE state <> 'answered' AND state = 'acquired' AND holder = :holder",
+      "SELECT count(*) AS count FROM tasks WHERE state = 'acquired' AND holder = :holder",
     ),
     acquire: run(
       db,
@@ -64,7 +67,11 @@ export function openTasks(db: DatabaseSync) {
       "SELECT id FROM tasks WHERE holder = :holder AND cancelled = 1 AND answered > :since",
     ),
     connected: run(db, "UPDATE tasks SET connected = 1 WHERE id = :id"),
-    overdue: all<TaskRow>(db, "SELECT * FROM tasks WHERE state <> 'answered' AND deadline <= :at ORDER BY deadline"),
+    /** Not more at once than are settled while a request can wait. */
+    overdue: all<TaskRow>(
+      db,
+      "SELECT * FROM tasks WHERE state <> 'answered' AND deadline <= :at ORDER BY deadline LIMIT 50",
+    ),
     nextDeadline: one<{ at: number | null }>(db, "SELECT min(deadline) AS at FROM tasks WHERE state <> 'answered'"),
     lateAnswer: run(db, "INSERT INTO late_answers VALUES (:task, :at, :delegate, :answer)"),
     lateAnswers: all<{ answer: string; delegate: string; at: number }>(
