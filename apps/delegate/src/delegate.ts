@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
-import { taskTypes, type RegisterRequest } from "@gitspaces/contracts";
+import { FailureError, taskTypes, type RegisterRequest } from "@gitspaces/contracts";
 import {
   type Logger,
   peerClock,
@@ -69,6 +69,10 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
   opened.defer(() => outbox.flush(FLUSH_MS));
 
   const runner = opened.use(openRunnerQueue(config.redisUrl, password, log, clock));
+  // One that is away is waited for; one that may lose what is queued is refused.
+  await runner.ping().catch((error: unknown) => {
+    if (error instanceof FailureError) throw error;
+  });
   const gateway = opened.use(openGatewayTasks(config.gatewayTasksUrl, log));
   opened.use(keepEnrolled({ config, onIdentity: (identity) => gateway.setIdentity(identity), log }));
   const placeOf = (type: string) => (type.startsWith("vm.") ? runner : gateway) as Workplace;

@@ -11,6 +11,7 @@ import {
   type VmTask,
 } from "@gitspaces/contracts";
 import { type Clock, type Logger, peerClock, systemClock, withFailpoints } from "@gitspaces/daemon";
+import { parseRedisUrl, REDIS_FACTS, refuseUnfitRedis } from "@gitspaces/daemon/redis";
 import { type Job, Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { queuePoints } from "./failpoints.ts";
@@ -21,9 +22,9 @@ import type { Assignment, Workplace } from "./workplace.ts";
 const LOOK_EVERY_MS = 5_000;
 
 export type RunnerQueue = Workplace<VmTask> & {
-  /** @throws when Redis does not answer. */
+  /** @throws when Redis does not answer, is too old, or may evict what is queued. */
   ping(): Promise<void>;
-  /** Removes finished jobs whose answers are stored, left by a stop between the two. */
+  /** Removes jobs whose answers are stored, left by a stop between the two; from then on also after each loss of Redis. */
   tidy(isStored: (taskId: string) => boolean): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -41,12 +42,14 @@ export function openRunnerQueue(
   log: Logger,
   clock: Clock = systemClock,
 ): RunnerQueue {
-  const place = new URL(url);
-  // The empty password of a URL with a user would win over one given beside the URL.
-  if (password !== undefined) place.password = password;
-  const redis = new Redis(place.href, {
+  const slower = (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2_000);
+  const redis = new Redis({
+    ...parseRedisUrl(url, password),
     maxRetriesPerRequest: null,
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
+    retryStrategy: slower,
+    sentinelRetryStrategy: slower,
+    // A master that was demoted says so; the connection then asks the sentinels for the present one.
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   });
   redis.on("error", (error: Error) => log.debug({ reason: error.message }, "redis"));
   const queue = withFailpoints(
@@ -70,6 +73,18 @@ export function openRunnerQueue(
   const lookAtAll = () => {
     for (const id of awaited.keys()) lookSoon(id);
   };
+  let isStoredIn: ((taskId: string) => boolean) | undefined;
+  /** A Redis that lost its last writes may offer jobs again whose answers are stored. */
+  async function tidyJobs(): Promise<void> {
+    const jobs = (await queue.getJobs(["completed", "failed", "waiting", "delayed"])) as Job[];
+    for (const { id } of jobs)
+      if (id !== undefined && !awaited.has(id) && isStoredIn?.(id) === true) await queue.remove(id);
+  }
+  const tidyAgain = () => {
+    const tidying = isStoredIn === undefined ? Promise.resolve() : tidyJobs();
+    tidying.catch((error: unknown) => log.debug({ reason: (error as Error).message }, "jobs were not tidied"));
+  };
+  redis.on("ready", tidyAgain);
   redis.on("ready", lookAtAll);
   const looking = setInterval(lookAtAll, LOOK_EVERY_MS);
   const watching = watchJobs(redis.duplicate({ socketTimeout: 15_000 }), {
@@ -154,13 +169,16 @@ export function openRunnerQueue(
     },
 
     async tidy(isStored) {
-      const finished = (await queue.getJobs(["completed", "failed"])) as Job[];
-      for (const { id } of finished) if (id !== undefined && !awaited.has(id) && isStored(id)) await queue.remove(id);
+      isStoredIn = isStored;
+      await tidyJobs();
     },
 
     async ping() {
-      const answer = await Promise.race([redis.ping(), sleep(2_000, undefined, { ref: false })]);
-      if (answer !== "PONG") throw new Error("Redis does not answer");
+      const asked = Promise.all(REDIS_FACTS.map(async (section) => await redis.info(section)));
+      const answer = await Promise.race([asked, sleep(2_000, undefined, { ref: false })]);
+      if (answer === undefined) throw new Error("Redis does not answer");
+      // What it forgets on a restart the journal queues again.
+      refuseUnfitRedis(answer.join("\n"), "managed");
     },
 
     async [Symbol.asyncDispose]() {
@@ -168,6 +186,7 @@ export function openRunnerQueue(
       clearInterval(hearing);
       stop.abort();
       redis.off("ready", lookAtAll);
+      redis.off("ready", tidyAgain);
       redis.disconnect();
       await watching;
       await queue.close().catch(() => undefined);

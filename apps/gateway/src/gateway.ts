@@ -26,7 +26,7 @@ import type { House } from "./house.ts";
 import { httpProxyForwarder } from "./http-proxy-forwarder.ts";
 import { listenForVisits, open } from "./listener.ts";
 import { type Connection, LiveConnections } from "./live-connections.ts";
-import { connectRedis } from "./redis.ts";
+import { checkRedis, connectRedis } from "./redis.ts";
 import { startReports } from "./reports.ts";
 import { RouteFeed } from "./route-feed.ts";
 import { Routes } from "./routes.ts";
@@ -125,6 +125,7 @@ export async function startGateway(
     firstMs: 10,
     maxMs: 500,
   });
+  await checkRedis(commands);
 
   const relay = createTaskRelay({ identity: () => identity, routes, log });
   identitySource.onRenewed((renewed) => {
@@ -176,7 +177,7 @@ function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Conn
 
 /** Both connections answer. One that subscribes and does not is closed, so that it comes back and lists the routes anew. */
 async function askRedis(commands: Redis, subscriber: Redis): Promise<void> {
-  await commands.exists("gs:route:");
+  await checkRedis(commands);
   await subscriber.ping().catch((error: unknown) => {
     if (subscriber.status === "ready") subscriber.disconnect(true);
     throw error;

@@ -1,5 +1,6 @@
 // The runner's configuration: read once, from a file or GITSPACES_* variables.
 import { address, commaList, commonConfig, secretFile } from "@gitspaces/daemon";
+import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { z } from "zod";
 
 /** A single port in a variable arrives as a number. */
@@ -13,7 +14,7 @@ const seconds = (count: number) => count * 1_000;
 export const RunnerConfig = z.strictObject({
   ...commonConfig,
   /** The user is in the URL, the password in its file. */
-  redisUrl: z.url({ protocol: /^rediss?$/, error: "should be a Redis URL, such as redis://runner@127.0.0.1:7405" }),
+  redisUrl: z.string().refine(isRedisUrl, REDIS_URL_FORMS),
   redisPasswordFile: secretFile.optional(),
   redisDurability: z.enum(["required", "managed", "development"]).default("required"),
   poolFile: z.string().min(1),

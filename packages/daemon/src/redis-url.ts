@@ -28,7 +28,8 @@ export function isRedisUrl(text: string): boolean {
 export function parseRedisUrl(url: string, password: string | undefined): RedisPlace {
   const [, scheme = "", user = "", hosts = "", path = ""] = shape.exec(url) ?? [];
   if (scheme === "") throw refused(REDIS_URL_FORMS);
-  if (user.includes(":")) throw refused("should have no password in it; put that in a file for GITSPACES_REDIS_PASSWORD_FILE");
+  if (user.includes(":"))
+    throw refused("should have no password in it; put that in a file for GITSPACES_REDIS_PASSWORD_FILE");
   const who: Who = {
     ...(user === "" ? {} : { username: decodeURIComponent(user) }),
     ...(password === undefined ? {} : { password }),
@@ -43,7 +44,8 @@ export function parseRedisUrl(url: string, password: string | undefined): RedisP
 
 function placeOf(scheme: string, hosts: string, path: string): RedisPlace {
   if (scheme === "redis+unix") {
-    if (hosts !== "" || path === "") throw refused("should have the path of the socket, such as redis+unix:///run/redis.sock");
+    if (hosts !== "" || path === "")
+      throw refused("should have the path of the socket, such as redis+unix:///run/redis.sock");
     return { path: `/${path}` };
   }
   const tls = scheme.startsWith("rediss") ? { tls: {} } : {};
