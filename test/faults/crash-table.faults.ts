@@ -1,6 +1,4 @@
 // The crash table: at each failpoint of a Gitspace's life each process is killed, and nothing is lost or left over.
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Act, acts, type Cell, type Lap, planCells, planLaps } from "./crash-plan.ts";
 import { live, settle, type Verdict } from "./crash-lap.ts";
@@ -64,30 +62,18 @@ async function trace(house: House, url: string): Promise<Map<string, Act[]>> {
   const someone = person(house);
   let id = "";
   const passedIn = new Map<string, Act[]>();
-  const files = () => house.failpointFolders().map((folder) => join(folder, "trace"));
-  for (const file of files()) writeFileSync(file, "", { mode: 0o666 });
   for (const act of acts) {
-    const before = new Map(files().map((file) => [file, linesOf(file).length]));
+    house.arms.trace();
     if (id === "") id = await someone.create(url);
     await someone.ask(id, act);
     const { state, reason } = await someone.outcome(id);
     const { found } = await settle(house, new Map([[id, state]]));
     if (state === "error" || found.length > 0)
       throw new Error(`${act} without a fault: ${state} ${reason} ${found.join("; ")}`);
-    for (const file of files()) {
-      for (const point of linesOf(file).slice(before.get(file) ?? 0)) {
-        const known = passedIn.get(point) ?? [];
-        if (!known.includes(act)) passedIn.set(point, [...known, act]);
-      }
-      // VMs that were made meanwhile are traced from here on.
-      appendFileSync(file, "", { mode: 0o666 });
-    }
+    for (const point of house.arms.traced()) passedIn.set(point, [...(passedIn.get(point) ?? []), act]);
+    house.arms.clearTrace();
   }
   return passedIn;
-}
-
-function linesOf(file: string): string[] {
-  return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
 }
 
 async function work(house: House, url: string, laps: Lap[]): Promise<Verdict[]> {

@@ -1,7 +1,8 @@
 // A whole system that a test may hurt: its processes are killed and stopped from outside, its failpoints armed by files.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Arms, openArms } from "./arms.ts";
 import { type Api, apiClient } from "../e2e/api.ts";
 import { commitFiles, startGitServer } from "../e2e/git-server.ts";
 import { newDataFolder, removeSystem, startSystem, type System } from "../e2e/system.ts";
@@ -21,8 +22,7 @@ export type House = AsyncDisposable & {
   arm(name: string, action?: "kill" | "stop" | "error"): void;
   disarm(name: string): void;
   hasPassed(name: string): boolean;
-  /** Where failpoints are armed and traced: the daemons' folder, then one of each VM. */
-  failpointFolders(): string[];
+  readonly arms: Arms;
   /** The process of a daemon or of Redis now, or the agents' of all VMs. */
   pids(victim: Victim): number[];
   signal(victim: Victim, signal: NodeJS.Signals): void;
@@ -35,44 +35,25 @@ type Options = { env?: Record<string, string>; pool?: string; vmHostPorts?: numb
 export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = {}): Promise<House> {
   await using opened = new AsyncDisposableStack();
   const data = newDataFolder();
-  const failpoints = join(data, "failpoints");
-  mkdirSync(failpoints);
+  const arms = openArms(data);
   if (pool !== undefined) writeFileSync(join(data, "pool.yml"), pool);
   const git = opened.use(await startGitServer());
   opened.defer(() => removeSystem(data));
   const system = await startSystem({
     data,
     vmHostPorts: [git.port, ...vmHostPorts],
-    env: { GITSPACES_FAILPOINT_FOLDER: failpoints, ...env },
+    env: { GITSPACES_FAILPOINT_FOLDER: arms.folder, ...env },
   });
-  const folders = () => {
-    const all = [failpoints, ...vmFolders(data).map((folder) => join(folder, "state", "failpoints"))];
-    for (const folder of all.slice(1)) {
-      mkdirSync(folder, { recursive: true });
-      // The agent has a user of its own, who marks in it what was passed.
-      chmodSync(folder, 0o777);
-    }
-    return all;
-  };
-
   const close = opened.move();
   const house: House = {
     data,
     system,
     api: apiClient(system.up.ui, system.adminToken),
     repository: (name, files) => `http://${system.up.host_address}:${git.port}${commitFiles(git.root, name, files)}`,
-    arm(name, action = "kill") {
-      const places = name.startsWith("agent.") ? folders().slice(1) : [failpoints];
-      for (const folder of places) {
-        rmSync(join(folder, `${name}.passed`), { force: true });
-        writeFileSync(join(folder, name), action);
-      }
-    },
-    disarm(name) {
-      for (const folder of folders()) rmSync(join(folder, name), { force: true });
-    },
-    failpointFolders: folders,
-    hasPassed: (name) => folders().some((folder) => existsSync(join(folder, `${name}.passed`))),
+    arm: arms.arm,
+    disarm: arms.disarm,
+    hasPassed: arms.hasPassed,
+    arms,
     pids(victim) {
       if (victim === "agent") return agentPids(data);
       const listed = JSON.parse(readFileSync(join(data, "processes.json"), "utf8")) as Listed[];
@@ -107,15 +88,6 @@ export async function until(what: string, withinMs: number, isSo: () => Promise<
       throw new Error(`It did not come true within ${withinMs / 1_000} s: ${what}`, { cause: last });
     }
   }
-}
-
-function vmFolders(data: string): string[] {
-  const root = join(data, "vms");
-  return existsSync(root)
-    ? readdirSync(root, { withFileTypes: true }).flatMap((each) =>
-        each.isDirectory() && !each.name.startsWith(".") ? [join(root, each.name)] : [],
-      )
-    : [];
 }
 
 /** Every process whose environment names a state folder of these VMs and whose program is the agent's. */

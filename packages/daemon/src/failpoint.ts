@@ -1,17 +1,18 @@
 // Failpoints: named places where a test ends, stops or fails this process. A process that was not started for it has none.
-import { appendFileSync, existsSync, readFileSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 
 /** `kill`: SIGKILL, as power loss would. `stop`: SIGSTOP, as a long pause would. `error`: the call fails. */
 const actions = ["kill", "stop", "error"] as const;
 type Action = (typeof actions)[number];
+const PASSED = "passed";
 type Armed = (name: string) => Action | undefined;
 
 /**
  * What is armed by the environment. `GITSPACES_FAILPOINT=runner.afterReserve:kill` acts each time the place is passed.
- * `GITSPACES_FAILPOINT_FOLDER` names a folder: a file in it named as the failpoint, with the action as its text, acts once; it is
- * then renamed to `<name>.passed`. A file `trace` in it takes the names of all that are passed. @throws {FailureError} `bad_request` for an action that does not exist, or in production.
+ * `GITSPACES_FAILPOINT_FOLDER` names a folder: a file in it named as the failpoint, with the action as its text, acts once; its
+ * text is then `passed`. A file `trace` in it takes the names of all that are passed. @throws {FailureError} `bad_request` for an action that does not exist, or in production.
  */
 export function readFailpoints(env: NodeJS.ProcessEnv): Armed | undefined {
   const { GITSPACES_FAILPOINT: one, GITSPACES_FAILPOINT_FOLDER: folder, NODE_ENV } = env;
@@ -34,8 +35,11 @@ export function readFailpoints(env: NodeJS.ProcessEnv): Armed | undefined {
 
 function take(file: string): Action | undefined {
   if (!existsSync(file)) return undefined;
-  const action = checked(readFileSync(file, "utf8").trim());
-  renameSync(file, `${file}.passed`);
+  const text = readFileSync(file, "utf8").trim();
+  if (text === PASSED) return undefined;
+  const action = checked(text);
+  // Written, not renamed: whoever armed it may hold another link to the file.
+  writeFileSync(file, PASSED);
   return action;
 }
 
