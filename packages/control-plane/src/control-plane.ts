@@ -112,7 +112,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   await listen(app, config);
   const bound = app.server.address() as AddressInfo;
 
-  opened.use(startSweeper({ store, clock, deadlines, presence, log, lookEveryMs }));
+  opened.use(startSweeper({ store, clock, deadlines, presence, offers, log, lookEveryMs }));
   const canary = opened.use(
     startCanary({
       what: "a write to the database",

@@ -19,7 +19,6 @@ export function fits(
   selectors: readonly string[],
 ): boolean {
   const types = JSON.parse(delegate.types) as string[];
-  const tags = JSON.parse(delegate.tags) as string[];
   if (types.length > 0 && !types.includes(task.type)) return false;
   if ((JSON.parse(task.refused) as string[]).includes(delegate.id)) return false;
   return isSelected(delegate, selectors);
@@ -28,6 +27,16 @@ export function fits(
 function isSelected(delegate: DelegateRow, selectors: readonly string[]): boolean {
   const tags = JSON.parse(delegate.tags) as string[];
   return selectors.length === 0 || selectors.some((selector) => selector === delegate.name || tags.includes(selector));
+}
+
+/** Why nobody took a task that was on offer until its deadline, and what helps. */
+export function whyUntaken(connected: readonly DelegateRow[], selectors: readonly string[]): string {
+  if (connected.length === 0) return "none is connected. Start one, or look into its log.";
+  if (connected.some((delegate) => isSelected(delegate, selectors)))
+    return "those that are connected have no room, or may not do such tasks.";
+  const wanted = selectors.join(" or ");
+  const cure = "Give one that tag (its GITSPACES_TAGS), or change the control plane's GITSPACES_DELEGATE_SELECTORS.";
+  return `no delegate with the name or tag ${wanted} is connected. ${cure}`;
 }
 
 export class Offers {
@@ -81,6 +90,12 @@ export class Offers {
     const ids = this.#store.tasks.cancelledOf({ holder: delegate.id, since }).map(({ id }) => id);
     this.#cancelled.set(delegate.id, new Set(ids));
     return ids.filter((id) => !named.has(id));
+  }
+
+  /** What `whyUntaken` says now. */
+  whyUntaken(): string {
+    const connected = this.#store.delegates.list().filter(({ id }) => this.#presence.isHere(id));
+    return whyUntaken(connected, this.#selectors);
   }
 
   /** Whether any delegate that is here could still take a task. */

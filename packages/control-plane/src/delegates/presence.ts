@@ -46,10 +46,6 @@ export class Presence {
     return this.#seen.has(id) && !this.isLost(id);
   }
 
-  isAnyoneHere(): boolean {
-    return [...this.#seen.keys()].some((id) => this.isHere(id));
-  }
-
   /** How many tasks a delegate that holds `held` can still start. */
   room(id: string, held: number): number {
     const seen = this.#seen.get(id);

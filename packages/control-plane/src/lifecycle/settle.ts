@@ -28,11 +28,9 @@ export function settle(with_: Collaborators, id: string, answer: Answer, from: s
 }
 
 /** Answers a task whose time is over, inside the caller's step. */
-export function settleTimeout(with_: Collaborators, task: TaskRow, isAnyoneHere: boolean): void {
-  const nobody = isAnyoneHere
-    ? "No delegate took the task in time. Those that are connected have no room, or may not do such tasks."
-    : "No delegate took the task in time, because none is connected. Start one, or look into its log.";
-  const took = task.state === "offered" ? nobody : "The task was not done in time.";
+export function settleTimeout(with_: Collaborators, task: TaskRow, whyUntaken: () => string): void {
+  const nobody = () => `No delegate took the task in time, because ${whyUntaken()}`;
+  const took = task.state === "offered" ? nobody() : "The task was not done in time.";
   settle(with_, task.id, failedAnswer(task, failure("timeout", `${task.type}: ${took}`)), "control-plane");
 }
 

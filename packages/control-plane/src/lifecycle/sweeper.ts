@@ -1,6 +1,7 @@
 // Time as a trigger: deadlines, repeats that are due, holders that are gone, and a look at what should be running.
 import type { Logger } from "@gitspaces/daemon";
 import { v7 as uuidv7 } from "uuid";
+import type { Offers } from "../delegates/offers.ts";
 import type { Presence } from "../delegates/presence.ts";
 import { apply, type Collaborators } from "./act.ts";
 import { settleTimeout } from "./settle.ts";
@@ -10,10 +11,10 @@ const KEEP_STATUS_MS = 3_600_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 const DAY_MS = 86_400_000;
 
-type Options = Collaborators & { presence: Presence; log: Logger; lookEveryMs: number };
+type Options = Collaborators & { presence: Presence; offers: Offers; log: Logger; lookEveryMs: number };
 
 /** Starts sweeping; it ends when disposed. */
-export function startSweeper({ presence, log, lookEveryMs, ...with_ }: Options): AsyncDisposable {
+export function startSweeper({ presence, offers, log, lookEveryMs, ...with_ }: Options): AsyncDisposable {
   const { store, clock } = with_;
   const over = new AbortController();
   let nextLook = clock.now();
@@ -28,7 +29,7 @@ export function startSweeper({ presence, log, lookEveryMs, ...with_ }: Options):
           nextLook = now + lookEveryMs;
           lookAtVms(with_);
         }
-        sweep(with_, presence);
+        sweep(with_, presence, offers);
       } catch (err) {
         log.error({ err }, "sweeping failed");
         pauseMs = PAUSE_AFTER_ERROR_MS;
@@ -48,10 +49,10 @@ export function startSweeper({ presence, log, lookEveryMs, ...with_ }: Options):
 }
 
 /** Does everything that is due now, one step for each. */
-export function sweep(with_: Collaborators, presence: Presence): void {
+export function sweep(with_: Collaborators, presence: Presence, offers: Pick<Offers, "whyUntaken">): void {
   const { store, clock } = with_;
   for (const task of store.tasks.overdue({ at: clock.now() }))
-    store.step("Timeout", () => settleTimeout(with_, task, presence.isAnyoneHere()));
+    store.step("Timeout", () => settleTimeout(with_, task, () => offers.whyUntaken()));
   for (const { id } of store.gitspaces.toRetry({ at: clock.now() }))
     store.step("Retry", () => apply(with_, id, { on: "retry" }));
   for (const task of store.tasks.acquired()) {
