@@ -84,9 +84,9 @@ export function startPoolLoop({
     works.set(id, running);
   }
 
-  async function create(id: InstanceId): Promise<void> {
+  async function create(id: InstanceId, epoch: number): Promise<void> {
     beginning.add(id);
-    if (!(await store.addStock(id, pool, clock.now()).finally(() => beginning.delete(id)))) return;
+    if (!(await store.addStock(id, pool, clock.now(), epoch).finally(() => beginning.delete(id)))) return;
     try {
       await making.make(id, pool, null, "ready", signal);
       if (await store.agent(id, pool.name, "ready")) trips.succeeded();
@@ -101,34 +101,36 @@ export function startPoolLoop({
     }
   }
 
-  async function remove(id: InstanceId): Promise<void> {
-    if (!(await store.takeStock(id, pool.name))) return;
+  /** With an epoch, what a plan of that epoch wants; without, what this runner made itself. */
+  async function remove(id: InstanceId, epoch?: number): Promise<void> {
+    if (!(await store.takeStock(id, pool.name, epoch))) return;
     const within = AbortSignal.any([signal, AbortSignal.timeout(REMOVE_DEADLINE_MS)]);
     await removal.remove({ id, pool: pool.name, gitspaceId: null }, within);
   }
 
-  function act(action: PoolAction): void {
+  function act(action: PoolAction, epoch: number): void {
     if (action.do === "remove") {
       // One that is still being made, or already on its way out, is looked at again when that work has ended.
       if (works.has(action.id)) return;
       log.info({ instanceId: action.id, pool: pool.name, reason: action.reason }, "removing a VM of the stock");
-      inBackground(action.id, () => remove(action.id));
+      inBackground(action.id, () => remove(action.id, epoch));
     } else if (trips.pauseMs() === 0) {
       for (let made = 0; made < action.count; made++) {
         const id = stockId(pool);
-        inBackground(id, () => create(id));
+        inBackground(id, () => create(id, epoch));
       }
     }
   }
 
   async function turn(): Promise<void> {
-    if ((await store.lease(pool.name, holder)) === undefined) return;
+    const epoch = await store.lease(pool.name, holder);
+    if (epoch === undefined) return;
     const begun = [...beginning];
     const vms = (await store.list(pool.name)).map(({ vm }) => vm);
     metrics.pool(pool.name, vms);
     metrics.paused(pool.name, trips.trouble() !== undefined);
-    for (const action of planPool([...vms, ...notYetIn(vms, begun)], target, clock.now())) act(action);
-    for (const vm of vms) if (isUnfinished(vm) && !works.has(vm.id)) inBackground(vm.id, () => create(vm.id));
+    for (const action of planPool([...vms, ...notYetIn(vms, begun)], target, clock.now())) act(action, epoch);
+    for (const vm of vms) if (isUnfinished(vm) && !works.has(vm.id)) inBackground(vm.id, () => create(vm.id, epoch));
   }
 
   /** VMs whose record was not there yet when the list was read. */

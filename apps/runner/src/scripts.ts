@@ -2,6 +2,8 @@
 import { redisKeys, ROUTES_CHANNEL } from "@gitspaces/contracts";
 import type { Redis } from "ioredis";
 
+/** A deleted Gitspace is remembered for so long, far beyond the deadline of every task it could still be sent. */
+const TOMBSTONE_MS = 7 * 24 * 60 * 60 * 1_000;
 /** Told whenever a pool's VMs change, so that whoever holds its lease looks at once. */
 export const POOLS_CHANNEL = "gs:pools";
 
@@ -42,6 +44,13 @@ local function isWhole()
 end
 `;
 
+/** What was planned under a lease is not done any more once another runner has the lease: its plan counts. */
+const planner = `
+local function isStale(lease, epoch)
+  return epoch ~= '' and redis.call('HGET', lease, 'epoch') ~= epoch
+end
+`;
+
 export const scripts = {
   /** → 1 while every record is known to be there. */
   gsIsWhole: `${whole}
@@ -69,7 +78,10 @@ export const scripts = {
     if superseded(KEYS[1], generation, ARGV[2]) then return 0 end
     redis.call('HSET', KEYS[1], 'generation', ARGV[1])
     if ARGV[2] == 'stop' or ARGV[2] == 'destroy' then redis.call('HSET', KEYS[1], 'stopped', ARGV[1]) end
-    if ARGV[2] == 'destroy' then redis.call('HSET', KEYS[1], 'destroyed', ARGV[1]) end
+    if ARGV[2] == 'destroy' then
+      redis.call('HSET', KEYS[1], 'destroyed', ARGV[1])
+      redis.call('PEXPIRE', KEYS[1], ${TOMBSTONE_MS})
+    end
     return 1`,
 
   /**
@@ -137,9 +149,9 @@ export const scripts = {
     redis.call('HSET', claim, 'vm', id, 'task', task, 'attempt', attempt)
     return {'cold', id, attempt}`,
 
-  /** slots, vm | id, pool, max, now → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
-  gsAddStock: `${whole}
-    if not isWhole() then return 0 end
+  /** slots, vm, lease | id, pool, max, now, epoch or '' → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
+  gsAddStock: `${whole}${planner}
+    if not isWhole() or isStale(KEYS[3], ARGV[5]) then return 0 end
     if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
     if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
     redis.call('HSET', KEYS[1], ARGV[1], '')
@@ -177,9 +189,9 @@ export const scripts = {
     redis.call('PUBLISH', '${POOLS_CHANNEL}', f[5])
     return 1`,
 
-  /** vm, warm → 1 when the VM has no owner and may be removed. It can no longer be claimed then. A lost claim counts as an owner. */
-  gsTakeStock: `${whole}
-    if not isWhole() then return 0 end
+  /** vm, warm, lease | epoch or '' → 1 when the VM has no owner and may be removed. It can no longer be claimed then. A lost claim counts as an owner. */
+  gsTakeStock: `${whole}${planner}
+    if not isWhole() or isStale(KEYS[3], ARGV[1]) then return 0 end
     local f = redis.call('HMGET', KEYS[1], 'owner', 'id')
     if not f[2] or f[1] ~= '' then return 0 end
     redis.call('ZREM', KEYS[2], f[2])

@@ -82,9 +82,10 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
     async freeSlot(id: string, pool: string): Promise<void> {
       await freeSlot([vmKey(id), warm(pool), slots(pool)], [id, pool]);
     },
-    /** Takes a slot under `max` for a new VM of the stock; false when there is none. */
-    async addStock(id: string, pool: PoolSpec, now: number): Promise<boolean> {
-      return done.parse(await addStock([slots(pool.name), vmKey(id)], [id, pool.name, pool.max, now]));
+    /** Takes a slot under `max` for a new VM of the stock; false when there is none, or the lease has another epoch by now. */
+    async addStock(id: string, pool: PoolSpec, now: number, epoch?: number): Promise<boolean> {
+      const keys = [slots(pool.name), vmKey(id), redisKeys.lease(pool.name)];
+      return done.parse(await addStock(keys, [id, pool.name, pool.max, now, epoch ?? ""]));
     },
     /** The provider made it; false when it was given up meanwhile. */
     async running(id: string, at: { address: string; port: number; version: string }): Promise<boolean> {
@@ -101,9 +102,9 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
     async agent(id: string, pool: string, state: "ready" | "failed", reason = ""): Promise<boolean> {
       return done.parse(await agent([vmKey(id), warm(pool)], [state, reason]));
     },
-    /** Takes a VM without owner out of the pool for good; false when it has an owner. */
-    async takeStock(id: string, pool: string): Promise<boolean> {
-      return done.parse(await takeStock([vmKey(id), warm(pool)], []));
+    /** Takes a VM without owner out of the pool for good; false when it has an owner, or the lease has another epoch by now. */
+    async takeStock(id: string, pool: string, epoch?: number): Promise<boolean> {
+      return done.parse(await takeStock([vmKey(id), warm(pool), redisKeys.lease(pool)], [epoch ?? ""]));
     },
     /** The VM is on its way out. With a fence only while that holder has the lock of its Gitspace; false when it has not. */
     async deleting(id: string, fence?: Fence): Promise<boolean> {

@@ -1,0 +1,109 @@
+import { afterEach, expect, test } from "vitest";
+import { type Fleet, type Member, openFleet } from "../../apps/runner/src/testing/fleet.ts";
+import { destroyTask, provisionTask, statusTask, stopTask } from "../../apps/runner/src/testing/runner-bench.ts";
+import { until } from "./house.ts";
+
+let fleet: Fleet | undefined;
+afterEach(async () => await fleet?.[Symbol.asyncDispose]());
+
+const LOCK_MS = 1_000;
+const DEADLINE_MS = 110_000;
+
+/** Starts the runner again whenever it dies, as whoever supervises it would. Gives how often it died. */
+function supervise(of: Fleet, env: Record<string, string>): { deaths: () => number; stop: () => Promise<void> } {
+  let deaths = 0;
+  let isOver = false;
+  let member: Member | undefined;
+  const living = (async () => {
+    while (!isOver) {
+      member = await of.start("one", env);
+      await member.ended;
+      if (!isOver) deaths++;
+    }
+  })();
+  return {
+    deaths: () => deaths,
+    async stop() {
+      isOver = true;
+      member?.signal("SIGKILL");
+      await living;
+    },
+  };
+}
+
+test("I8 E18: a task that ends its runner each time is parked after five attempts, and the others are answered", async () => {
+  fleet = await openFleet({ pool: { warm: 2, max: 10 }, settings: { taskLockMs: LOCK_MS, vmStartMs: 20_000 } });
+  const gitspaces = Array.from({ length: 6 }, (_, index) => `other-a1b2c${index}`);
+  const first = await fleet.start("one");
+  const doomed = provisionTask("poison-k3v9x2", 1, DEADLINE_MS);
+  await fleet.add(doomed);
+  expect(await fleet.answer(doomed, 30_000)).toMatchObject({ outcome: "ok" });
+  first.signal("SIGKILL");
+  await first.ended;
+
+  // Only the delete of a Gitspace with a home disk passes here.
+  const poison = { ...destroyTask("poison-k3v9x2", 2), deadline: Date.now() + DEADLINE_MS };
+  const others = gitspaces.map((id) => provisionTask(id, 1, DEADLINE_MS));
+  await fleet.add(poison);
+  for (const task of others) await fleet.add(task);
+  const supervised = supervise(fleet, { GITSPACES_FAILPOINT: "runner.beforeDiskRemove:kill" });
+  try {
+    for (const task of others) expect(await fleet.answer(task, DEADLINE_MS)).toMatchObject({ outcome: "ok" });
+    expect(await fleet.answer(poison, DEADLINE_MS)).toMatchObject({
+      outcome: "failed",
+      failure: {
+        code: "internal",
+        retry: "never",
+        message: expect.stringContaining("tried 5 times and ended the runner each time") as string,
+      },
+    });
+    expect(supervised.deaths()).toBe(5);
+    // The house goes on: what the control plane asks next of these Gitspaces is done.
+    const next = [stopTask("other-a1b2c0", 2), statusTask("other-a1b2c1", 1)];
+    for (const task of next) await fleet.add(task);
+    for (const task of next) expect(await fleet.answer(task, 30_000)).toMatchObject({ outcome: "ok" });
+    expect(supervised.deaths()).toBe(5);
+  } finally {
+    await supervised.stop();
+  }
+});
+
+test("I8 E18: a VM that a parked start holds is released by the stop that follows", async () => {
+  fleet = await openFleet({ pool: { warm: 1, max: 4 }, settings: { taskLockMs: 1_000 } });
+  const poison = provisionTask("poison-k3v9x2", 1, DEADLINE_MS);
+  await fleet.add(poison);
+  const supervised = supervise(fleet, { GITSPACES_FAILPOINT: "runner.beforeIdentityHanded:kill" });
+  try {
+    expect(await fleet.answer(poison, DEADLINE_MS)).toMatchObject({ outcome: "failed", failure: { code: "internal" } });
+    const bound = () =>
+      [...(fleet?.cloud.provider.vms.values() ?? [])].filter((vm) => vm.labels["gs-gitspace"] === poison.gitspaceId);
+    expect(bound()).toHaveLength(1);
+    const stop = stopTask(poison.gitspaceId, 1);
+    await fleet.add(stop);
+    expect(await fleet.answer(stop, 30_000)).toMatchObject({ outcome: "ok", result: { power: "gone" } });
+    expect(bound()).toEqual([]);
+  } finally {
+    await supervised.stop();
+  }
+});
+
+test("I8: a task that is handed back by a runner that stops in good order has lost no attempt", async () => {
+  let isHeld = true;
+  const cloud = {
+    before: async (operation: string) => {
+      if (operation === "attachDisk") await until("released", 60_000, () => !isHeld);
+    },
+  };
+  fleet = await openFleet({ pool: { warm: 1, max: 4 }, cloud, settings: { taskLockMs: 2_000 } });
+  const one = await fleet.start("one");
+  const task = provisionTask("hello-k3v9x2", 1, DEADLINE_MS);
+  await fleet.add(task);
+  const data = async () => ((await fleet?.queue.getJob(task.id))?.data ?? {}) as { begun?: number };
+  await until("it was begun", 30_000, async () => (await data()).begun === 1);
+  one.signal("SIGTERM");
+  await one.ended;
+  expect((await data()).begun).toBe(0);
+  isHeld = false;
+  await fleet.start("one");
+  expect(await fleet.answer(task, 30_000)).toMatchObject({ outcome: "ok" });
+});
