@@ -37,8 +37,15 @@ export function ruleOnTask(task: GitspaceTask, { identity, known, generation, no
       refuse: failure("superseded", `Generation ${task.generation} is over; the present one is ${generation}.`),
     };
   }
-  if (task.deadline <= now) return { refuse: failure("expired", "The task's deadline has passed.") };
+  if (task.deadline <= now) return { refuse: failure("expired", tooLate(task.deadline, now)) };
   return { take: "new" };
+}
+
+/** A task is sent at once, so one that comes too late is most often the work of two clocks that disagree. */
+function tooLate(deadline: number, now: number): string {
+  const [due, here] = [deadline, now].map((at) => new Date(at).toISOString());
+  const cure = "If it came at once, the clocks of control plane and VM disagree: set both by NTP.";
+  return `The task's deadline, ${due}, had passed by the clock of its VM, which says ${here}. ${cure}`;
 }
 
 /** Whether a new task makes one that is still being worked on pointless: a start yields to every later action. */

@@ -36,7 +36,11 @@ test("I13 E14: who is served stays served while new connections are refused, and
   descriptors = { inUse: 96, limit: 100 };
   expect(await Promise.all([ask(kept), ask()])).toEqual([200, 0]);
   await new Promise((resolve) => setTimeout(resolve, 600));
+  // Too few to look with: that some were closed meanwhile is no reason to serve.
+  descriptors = { inUse: Number.POSITIVE_INFINITY, limit: 1 };
+  expect([await ask(), await ask(), await ask(), await ask(kept)]).toEqual([0, 0, 0, 200]);
   descriptors = { inUse: 10, limit: 100 };
+  await new Promise((resolve) => setTimeout(resolve, 600));
   expect(await ask()).toBe(200);
   kept.destroy();
   server.close();

@@ -8,8 +8,8 @@ const BUSY_PART = 0.85;
 /** From here on there is none to spare even for that answer. */
 const FULL_PART = 0.95;
 const LOOK_EVERY_MS = 500;
-/** A connection often leads to another one behind it. */
-const PER_CONNECTION = 2;
+/** How soon it is looked again when what was counted since says that it is tight. */
+const LOOK_CLOSELY_MS = 20;
 const REFUSED_MS = 2_000;
 
 export type Descriptors = { inUse: number; limit: number };
@@ -29,16 +29,24 @@ export function keepConnectionReserve(server: Server, look: () => Descriptors = 
   const refused = new WeakSet<Socket>();
   let seen = { inUse: 0, limit: Number.POSITIVE_INFINITY };
   let seenAt = -LOOK_EVERY_MS;
-  let since = 0;
+  /** Connections opened and closed since. */
+  let change = 0;
+
+  function verdict(): ReturnType<typeof judge> {
+    const counted = judge({ ...seen, inUse: seen.inUse + change });
+    const ageMs = performance.now() - seenAt;
+    if (ageMs < (counted === "serve" ? LOOK_EVERY_MS : LOOK_CLOSELY_MS)) return counted;
+    [seen, seenAt, change] = [look(), performance.now(), 0];
+    return judge(seen);
+  }
 
   server.on("connection", (socket: Socket) => {
-    const now = performance.now();
-    if (now - seenAt >= LOOK_EVERY_MS) [seen, seenAt, since] = [look(), now, 0];
-    else since += PER_CONNECTION;
-    const verdict = judge({ ...seen, inUse: seen.inUse + since });
-    if (verdict === "drop") {
+    change++;
+    socket.once("close", () => change--);
+    const now = verdict();
+    if (now === "drop") {
       socket.destroy();
-    } else if (verdict === "refuse") {
+    } else if (now === "refuse") {
       refused.add(socket);
       socket.setTimeout(REFUSED_MS, () => socket.destroy());
     }
@@ -52,8 +60,8 @@ function readDescriptors(): Descriptors {
     const soft = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
     return { inUse: readdirSync("/proc/self/fd").length, limit: Number(soft ?? Number.POSITIVE_INFINITY) };
   } catch (error) {
-    // None left to look with.
-    if ((error as NodeJS.ErrnoException).code === "EMFILE") return { inUse: 1, limit: 1 };
+    // None left to look with, whatever has been closed since.
+    if ((error as NodeJS.ErrnoException).code === "EMFILE") return { inUse: Number.POSITIVE_INFINITY, limit: 1 };
     return { inUse: 0, limit: Number.POSITIVE_INFINITY };
   }
 }

@@ -52,3 +52,21 @@ test("a start that fails says why in words and exits 1", async () => {
   expect(daemon.complaint()).toContain("Redis evicts keys; set maxmemory-policy noeviction.\n");
   expect(daemon.output()).toContain('"msg":"could not start"');
 });
+
+test("E17: a rejection that nobody heard is logged, and the daemon goes on", async () => {
+  const daemon = run(
+    `await runDaemon("d", async (log) => { ${alive} void Promise.reject(new Error("lost")); setTimeout(() => log.info("went on"), 50); return { async [Symbol.asyncDispose]() { clearInterval(timer); } }; });`,
+  );
+  await daemon.until("went on");
+  expect(daemon.output()).toContain("a promise was rejected and nobody listened");
+  daemon.child.kill("SIGTERM");
+  expect(await once(daemon.child, "exit")).toEqual([0, null]);
+});
+
+test("E17: an error that nobody caught is logged and ends the daemon with 1, for its supervisor to start it anew", async () => {
+  const daemon = run(
+    `await runDaemon("d", async () => { ${alive} setTimeout(() => { throw new Error("broken"); }, 20); return { async [Symbol.asyncDispose]() {} }; });`,
+  );
+  expect(await once(daemon.child, "exit")).toEqual([1, null]);
+  expect(daemon.output()).toContain("an error that nobody caught");
+});
