@@ -35,53 +35,71 @@ export async function settle(
   return { scene, found };
 }
 
-/** Lives one life and gives a verdict for each of its kills. The house is left as it was found. */
-export async function live(house: House, url: string, lap: Lap): Promise<Verdict[]> {
+/**
+ * Lives one life and gives a verdict for each of its kills, as soon as it is known. A broken one ends it: gives whether the house
+ * is as it was found.
+ */
+export async function live(house: House, url: string, lap: Lap, tell: (verdict: Verdict) => void): Promise<boolean> {
   const someone = person(house);
-  const verdicts: Verdict[] = [];
   let id = "";
   let vm = "";
 
-  async function expectRunning(): Promise<string[]> {
-    const { scene, found } = await settle(house, new Map([[id, "running"]]));
-    vm = scene.vms.find(({ gitspace }) => gitspace === id)?.id ?? "";
-    if (found.length === 0 && !(await someone.opens(id)))
-      found.push(`I5: ${id} is running and its workbench does not open`);
-    return found;
-  }
-
-  async function act(name: Act, cell: Cell | undefined): Promise<void> {
-    const begunAt = performance.now();
-    const wasReached = await under(house, cell, async () => {
+  async function judge(
+    name: Act,
+    cell: Cell | undefined,
+  ): Promise<{ outcome: Outcome; found: string[]; wasReached: boolean }> {
+    const reached = await under(house, cell, async () => {
       if (id === "") id = await someone.create(url);
       await someone.ask(id, name);
     });
     const outcome = await someone.outcome(id);
-    const found = judgeOutcome(name, outcome);
-    found.push(
-      ...(outcome.state === "running"
-        ? await expectRunning()
-        : (await settle(house, new Map([[id, outcome.state]]))).found),
-    );
+    const { scene, found } = await settle(house, new Map([[id, outcome.state]]));
+    found.unshift(...judgeOutcome(name, outcome));
+    if (outcome.state === "running" && found.length === 0) {
+      vm = scene.vms.find(({ gitspace }) => gitspace === id)?.id ?? "";
+      if (!(await someone.opens(id))) found.push(`I5: ${id} is running and its workbench does not open`);
+      if (name === "start") someone.home(vm).write(`kept by ${id}`);
+      if (name === "restart" && someone.home(vm).read() !== `kept by ${id}`)
+        found.push(`I3: the home of ${id} is not what it was`);
+    }
+    return { outcome, found, wasReached: await reached() };
+  }
+
+  async function act(name: Act, cell: Cell | undefined, under_: Cell | undefined): Promise<boolean> {
+    const begunAt = performance.now();
+    const { outcome, found, wasReached } = await judge(name, cell).catch((error: unknown) => ({
+      outcome: { state: "error" as const, reason: "" },
+      found: [(error as Error).message],
+      wasReached: true,
+    }));
     const settledMs = Math.round(performance.now() - begunAt);
-    if (cell !== undefined) {
-      const verdict = found.length > 0 ? "broken" : (await wasReached()) ? "held" : "unreached";
-      verdicts.push({ ...cell, verdict, found, outcome: `${outcome.state} ${outcome.reason}`.trim(), settledMs });
-      house.disarm(cell.point);
+    if (cell !== undefined) house.disarm(cell.point);
+    const blamed = cell ?? (found.length > 0 ? under_ : undefined);
+    if (blamed !== undefined) {
+      const verdict = found.length > 0 ? "broken" : wasReached ? "held" : "unreached";
+      const before = cell === undefined ? [`${name} after it:`] : [];
+      tell({
+        ...blamed,
+        verdict,
+        found: [...before, ...found],
+        outcome: `${outcome.state} ${outcome.reason}`.trim(),
+        settledMs,
+      });
     } else if (found.length > 0) throw new Error(`${name} of ${id}, without a fault: ${found.join("; ")}`);
+    if (found.length > 0) return false;
     // Whatever happened, a new start works.
-    if ((name === "start" || name === "restart") && outcome.state === "error") await act(name, undefined);
+    if (name.endsWith("start") && outcome.state === "error") return await act(name, undefined, cell);
+    return true;
   }
 
   const last = acts.findLastIndex((name) => name !== "delete" && lap[name] !== undefined);
-  for (const name of acts.slice(0, Math.max(last, 0) + 1)) {
-    await act(name, lap[name]);
-    if (name === "start") someone.home(vm).write(`kept by ${id}`);
-    if (name === "restart" && someone.home(vm).read() !== `kept by ${id}`)
-      throw new Error(`I3: the home of ${id} is not what it was`);
+  const way: Act[] = [...acts.slice(0, Math.max(last, 0) + 1).filter((name) => name !== "delete"), "delete"];
+  let before: Cell | undefined;
+  for (const name of way) {
+    if (!(await act(name, lap[name], before))) return false;
+    before = lap[name] ?? before;
   }
-  await act("delete", lap.delete);
-  return verdicts;
+  return true;
 }
 
 /** Does an action while a process is killed at a failpoint. Gives a question: was the failpoint reached? */

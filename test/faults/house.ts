@@ -50,9 +50,9 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     system,
     api: apiClient(system.up.ui, system.adminToken),
     repository: (name, files) => `http://${system.up.host_address}:${git.port}${commitFiles(git.root, name, files)}`,
-    arm: arms.arm,
-    disarm: arms.disarm,
-    hasPassed: arms.hasPassed,
+    arm: (name, action) => arms.arm(name, action),
+    disarm: (name) => arms.disarm(name),
+    hasPassed: (name) => arms.hasPassed(name),
     arms,
     pids(victim) {
       if (victim === "agent") return agentPids(data);

@@ -90,7 +90,8 @@ export async function keepsake(house: House, id: string): Promise<{ check(): Pro
   return {
     async check() {
       const now = await folder();
-      if (readFileSync(join(now, "keepsake"), "utf8") !== text) throw new Error(`I3: the keepsake of ${id} was changed`);
+      if (readFileSync(join(now, "keepsake"), "utf8") !== text)
+        throw new Error(`I3: the keepsake of ${id} was changed`);
       if (inodes(now).join() !== before.join()) throw new Error(`I3: the home of ${id} is another folder`);
     },
   };

@@ -72,6 +72,7 @@ export function violations(scene: Scene, expected: Expected, warm: number): stri
   return found;
 }
 
-function same<T>(one: readonly T[], other: readonly T[]): boolean {
-  return JSON.stringify([...one].sort()) === JSON.stringify([...other].sort());
+function same<T extends string | number>(one: readonly T[], other: readonly T[]): boolean {
+  const ordered = (items: readonly T[]) => items.map(String).toSorted((a, b) => a.localeCompare(b));
+  return JSON.stringify(ordered(one)) === JSON.stringify(ordered(other));
 }
