@@ -44,13 +44,13 @@ async function signedIn(): Promise<Balanced> {
   return browser;
 }
 
-test("I9 E7: a session made at one gateway is good at the other", async () => {
+test("I9: a session made at one gateway is good at the other", async () => {
   const browser = await signedIn();
   const page = await browser.follow(ide(), second.http);
   expect(page).toMatchObject({ status: 200, body: expect.stringContaining("workbench") as string });
 });
 
-test("I9 E7: a one-time code is good once, whichever gateways it is shown to and however closely together", async () => {
+test("I9: a one-time code is good once, whichever gateways it is shown to and however closely together", async () => {
   for (let round = 0; round < 10; round++) {
     const browser = new Balanced();
     const { location } = await browser.follow(await house.api.signInLink(id), one, isCode);
@@ -66,7 +66,7 @@ test("I9 E7: a one-time code is good once, whichever gateways it is shown to and
   }
 });
 
-test("I5 E7: a route that goes and one that comes reach both gateways", async () => {
+test("I5: a route that goes and one that comes reach both gateways", async () => {
   const browser = await signedIn();
   const opens = async (via: number) => (await browser.follow(ide(), via)).body.includes("workbench");
   await house.api.stop(id);
@@ -75,7 +75,7 @@ test("I5 E7: a route that goes and one that comes reach both gateways", async ()
   for (const via of [one, second.http]) await expect.poll(() => opens(via), { timeout: 20_000 }).toBe(true);
 });
 
-test("E7: while one gateway is frozen, or dead, the other serves on", async () => {
+test("I11 E1: while one gateway is frozen, or dead, the other serves on", async () => {
   const browser = await signedIn();
   const open = async (via: number) => (await browser.follow(ide(), via)).body.includes("workbench");
   house.signal("gateway", "SIGSTOP");
@@ -102,7 +102,7 @@ async function delegateIdentity(): Promise<TlsIdentity> {
   });
 }
 
-test("I2 E7: a task's events broken off by the death of a gateway go on, its work is done once, and either gateway tells the answer", async () => {
+test("I2 E1: a task's events broken off by the death of a gateway go on, its work is done once, and either gateway tells the answer", async () => {
   const someone = person(house);
   const gitspace = await someone.create(house.repository("three", files));
   await someone.ask(gitspace, "start");
