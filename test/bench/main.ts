@@ -1,5 +1,6 @@
 // `npm run bench -- NAME [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
 import { parseArgs } from "node:util";
+import { claim } from "./claim.ts";
 import { dispatch } from "./dispatch.ts";
 import { idle } from "./idle.ts";
 import { recover } from "./recover.ts";
@@ -7,6 +8,7 @@ import { start } from "./start.ts";
 
 type Bench = { defaultRuns: number; run: (runs: number) => Promise<Record<string, number>> };
 const benches: Record<string, Bench> = {
+  claim: { defaultRuns: 1_000, run: claim },
   dispatch: { defaultRuns: 200, run: dispatch },
   start: { defaultRuns: 20, run: start },
   idle: { defaultRuns: 1, run: idle },

@@ -12,19 +12,19 @@ const DEADLINE_MS = 110_000;
 /** Starts the runner again whenever it dies, as whoever supervises it would. Gives how often it died. */
 function supervise(of: Fleet, env: Record<string, string>): { deaths: () => number; stop: () => Promise<void> } {
   let deaths = 0;
-  let isOver = false;
+  const over = new AbortController();
   let member: Member | undefined;
   const living = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       member = await of.start("one", env);
       await member.ended;
-      if (!isOver) deaths++;
+      if (!over.signal.aborted) deaths++;
     }
   })();
   return {
     deaths: () => deaths,
     async stop() {
-      isOver = true;
+      over.abort();
       member?.signal("SIGKILL");
       await living;
     },

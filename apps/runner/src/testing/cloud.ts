@@ -27,7 +27,7 @@ export async function openCloud(options: Parameters<typeof fakeProvider>[0] = {}
     const run = operations[operation];
     if (run === undefined || !called.includes(operation)) throw fail("not_found", `no ${operation} here`);
     const [first] = args;
-    const id = typeof first === "string" ? first : String((first as { id?: string } | undefined)?.id ?? "");
+    const id = typeof first === "string" ? first : ((first as { id?: string } | undefined)?.id ?? "");
     if (!reading.has(operation)) changes.push({ at: performance.now(), by, operation, id });
     return await run(...args, { key: "", signal: new AbortController().signal } satisfies Call);
   }

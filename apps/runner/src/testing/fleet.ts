@@ -27,6 +27,7 @@ export type Member = {
   signal(signal: NodeJS.Signals): void;
   /** Arms a failpoint once. */
   arm(failpoint: string, action: "kill" | "stop" | "error"): void;
+  disarm(failpoint: string): void;
   hasPassed(failpoint: string): boolean;
   ended: Promise<unknown>;
 };
@@ -90,6 +91,7 @@ export async function openFleet(wanted: Wanted = {}): Promise<Fleet> {
       },
       signal: (signal) => void child.kill(signal),
       arm: (failpoint, action) => writeFileSync(join(failpoints, failpoint), action),
+      disarm: (failpoint) => rmSync(join(failpoints, failpoint), { force: true }),
       hasPassed: (failpoint) => readFileSync(join(failpoints, failpoint), "utf8") === "passed",
       ended: over,
     };

@@ -15,7 +15,7 @@ async function serve({ name, cloud, pools, settings }: Wanted): Promise<void> {
     config: RunnerConfig.parse(settings),
     pools,
     provider: cloudProvider(cloud, name),
-    log: createLog(name, process.env["GITSPACES_LOG_LEVEL"] ?? "warn"),
+    log: createLog(name, process.env["GITSPACES_LOG_LEVEL"] ?? "silent"),
     signal: stop.signal,
   });
   process.once("SIGTERM", () => {
