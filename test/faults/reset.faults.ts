@@ -1,6 +1,6 @@
 // A reset gives a Gitspace a fresh VM and keeps its home, also when those who do it are killed on the way.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Daemon, type House, openHouse, until } from "./house.ts";
+import { type House, openHouse, until } from "./house.ts";
 import { person } from "./life.ts";
 import { look } from "./scene.ts";
 import { violations } from "./verdict.ts";
@@ -36,16 +36,16 @@ async function nothingIsWrong(state: "running" | "stopped"): Promise<void> {
   expect(last).toEqual([]);
 }
 
-const moments: [string, Daemon | undefined, string | undefined][] = [
-  ["nothing is in its way", undefined, undefined],
-  ["the control plane is killed when it has accepted it", "control-plane", "control-plane.afterAccept"],
-  ["the control plane is killed when it has an answer", "control-plane", "control-plane.afterAnswer"],
-  ["the runner is killed when the old VM is gone", "runner", "runner.afterProviderRemove"],
-  ["the runner is killed when the new VM is made", "runner", "runner.afterProviderCreate"],
-  ["the delegate is killed when it has a task", "delegate", "delegate.afterAcquire"],
+const moments: [string, string | undefined][] = [
+  ["nothing is in its way", undefined],
+  ["the control plane is killed when it has accepted it", "control-plane.afterAccept"],
+  ["the control plane is killed when it has an answer", "control-plane.afterAnswer"],
+  ["the runner is killed when the old VM is gone", "runner.afterProviderRemove"],
+  ["the runner is killed when the new VM is made", "runner.afterProviderCreate"],
+  ["the delegate is killed when it has a task", "delegate.afterAcquire"],
 ];
 
-test.each(moments)("I2 I3 I8: a reset ends on a fresh VM with the same home when %s", async (_, _daemon, point) => {
+test.each(moments)("I2 I3 I8: a reset ends on a fresh VM with the same home when %s", async (_, point) => {
   if (point !== undefined) house.arm(point);
   // Killed after it has accepted, it cannot answer: the person looks again.
   await reset().catch(() => undefined);
