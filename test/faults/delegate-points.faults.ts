@@ -5,6 +5,7 @@ import {
   failpointNames,
   gatewayPoints,
   journalPoints,
+  markPoints,
   queuePoints,
 } from "../../apps/delegate/src/failpoints.ts";
 import { callsIn } from "./source-calls.ts";
@@ -15,6 +16,7 @@ const pointed = {
   ...withPrefix("journal", journalPoints),
   ...withPrefix("controlPlane", controlPlanePoints),
   ...withPrefix("queue", queuePoints),
+  ...withPrefix("marks", markPoints),
 };
 
 /** Calls of ports, and waits, that change nothing anywhere: a crash there is a crash after the effect before it. */
@@ -27,13 +29,13 @@ const without: Record<string, string> = {
   "journal.pendingEvents": "read",
   "journal.tasksWithEvents": "read",
   "queue.getJob": "read",
-  "queue.getJobs": "read",
   "queue.getJobState": "read",
   "queue.on": "a listener in memory",
   "queue.close": "the end of the process",
   "redis.on": "a listener in memory",
   "redis.off": "a listener in memory",
-  "redis.ping": "read",
+  "redis.time": "read",
+  "redis.info": "read",
   "redis.duplicate": "a second connection",
   "redis.disconnect": "the end of the process",
   "registration.id": "read",
@@ -47,6 +49,9 @@ const without: Record<string, string> = {
   "courier.offered": "wait for events on their way",
   "promise.finally": "wait for an answer",
   "place.follow": "the queue's and the gateway's calls, listed themselves",
+  jobIds: "read",
+  cancel: "of this file",
+  tidyJobs: "of this file",
   acquireAndBegin: "of this file",
   acquireFirst: "of this file",
   again: "of this file",
@@ -60,7 +65,7 @@ const without: Record<string, string> = {
 };
 
 test("I2 E1: every effect of the delegate has a failpoint behind it", () => {
-  const ports = /^(?:journal|controlPlane|queue|redis|registration)\.\w+$/;
+  const ports = /^(?:journal|controlPlane|queue|marks|redis|registration)\.\w+$/;
   const unknown = calls
     .filter(({ callee, isAwaited }) => ports.test(callee) || isAwaited)
     .filter(({ callee }) => !(callee in pointed) && !(callee in without) && callee !== "open")

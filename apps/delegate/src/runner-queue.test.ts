@@ -1,5 +1,14 @@
 // The queue to the runner, on a real Redis with a real worker; the bad days of Redis included.
-import { type Answer, failure, REDIS_PREFIX, RUNNER_QUEUE, type TaskEvent, type VmTask } from "@gitspaces/contracts";
+import {
+  type Answer,
+  CANCELLED_CHANNEL,
+  failure,
+  REDIS_PREFIX,
+  redisKeys,
+  RUNNER_QUEUE,
+  type TaskEvent,
+  type VmTask,
+} from "@gitspaces/contracts";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -130,6 +139,54 @@ test("a task that nobody has begun is taken back whole; one that is in work is n
   expect(await queue.withdraw(active.id)).toBe(false);
   gate.resolve();
   expect(await answer).toEqual(vmGone(active));
+});
+
+test("the runner is told of a task that is not wanted any more, by a message and by a mark that goes by itself", async () => {
+  const queue = place();
+  const heard: string[] = [];
+  const subscriber = new Redis(redis.url);
+  cleanup.defer(() => subscriber.disconnect());
+  subscriber.on("message", (_channel, id: string) => void heard.push(id));
+  await subscriber.subscribe(CANCELLED_CHANNEL);
+  const gate = Promise.withResolvers<void>();
+  const runner = cleanup.use(
+    startRunner(redis.url, async (task) => {
+      await gate.promise;
+      return vmGone(task);
+    }),
+  );
+  const task = vmTask(60_000);
+  const answer = queue.follow(assignment(task), never);
+  while (runner.executed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await queue.withdraw(task.id);
+  while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(heard).toEqual([task.id]);
+  const leftMs = await client.pttl(redisKeys.cancelled(task.id));
+  expect(leftMs).toBeGreaterThan(5 * 60_000);
+  expect(leftMs).toBeLessThan(12 * 60_000);
+  gate.resolve();
+  await answer;
+});
+
+test("work on a task whose answer was stored before a restart is ended too", async () => {
+  const gate = Promise.withResolvers<void>();
+  const runner = cleanup.use(
+    startRunner(redis.url, async (task) => {
+      await gate.promise;
+      return vmGone(task);
+    }),
+  );
+  const stop = new AbortController();
+  const task = vmTask();
+  const before = place()
+    .follow(assignment(task), stop.signal)
+    .catch(() => "stopped");
+  while (runner.executed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  stop.abort();
+  await before;
+  await place().tidy((id) => id === task.id);
+  expect(await client.exists(redisKeys.cancelled(task.id))).toBe(1);
+  gate.resolve();
 });
 
 test("finished jobs whose answers are stored are removed at the next start, others stay", async () => {

@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   Answer,
+  CANCELLED_CHANNEL,
   Failure,
   failedAnswer,
   failure,
   REDIS_PREFIX,
+  redisKeys,
   RUNNER_QUEUE,
   RunnerProgress,
   type VmTask,
@@ -14,12 +16,17 @@ import { type Clock, type Logger, peerClock, systemClock, withFailpoints } from 
 import { parseRedisUrl, REDIS_FACTS, refuseUnfitRedis } from "@gitspaces/daemon/redis";
 import { type Job, Queue } from "bullmq";
 import { Redis } from "ioredis";
-import { queuePoints } from "./failpoints.ts";
+import { markPoints, queuePoints } from "./failpoints.ts";
 import { watchJobs } from "./job-events.ts";
+import { jobIds } from "./job-ids.ts";
 import type { Assignment, Workplace } from "./workplace.ts";
 
 /** A look at every awaited job now and then, for events that were missed and for a Redis that lost its data. */
 const LOOK_EVERY_MS = 5_000;
+/** So long after its deadline a task that is not wanted any more may still be in the queue of a runner that was away. */
+const MARK_KEPT_MS = 10 * 60_000;
+/** A finished job that nobody fetches, because its delegate is gone for good, is not kept for ever. */
+const KEPT = { age: 7 * 24 * 60 * 60 };
 
 export type RunnerQueue = Workplace<VmTask> & {
   /** @throws when Redis does not answer, is too old, or may evict what is queued. */
@@ -74,11 +81,19 @@ export function openRunnerQueue(
     for (const id of awaited.keys()) lookSoon(id);
   };
   let isStoredIn: ((taskId: string) => boolean) | undefined;
+  const marks = withFailpoints("delegate", redis, markPoints);
+  /** Has the runner end what it does for a task: the mark is for one that looks later, the message for one at work. */
+  async function cancel(id: string, deadline = clock.now()): Promise<void> {
+    const keptMs = Math.max(0, Math.round(deadline - clock.now())) + MARK_KEPT_MS;
+    await marks.set(redisKeys.cancelled(id), "1", "PX", keptMs);
+    await marks.publish(CANCELLED_CHANNEL, id);
+  }
   /** A Redis that lost its last writes may offer jobs again whose answers are stored. */
   async function tidyJobs(): Promise<void> {
-    const jobs = (await queue.getJobs(["completed", "failed", "waiting", "delayed"])) as Job[];
-    for (const { id } of jobs)
-      if (id !== undefined && !awaited.has(id) && isStoredIn?.(id) === true) await queue.remove(id);
+    const isOver = (id: string) => !awaited.has(id) && isStoredIn?.(id) === true;
+    for (const id of await jobIds(queue, ["completed", "failed", "waiting", "delayed"]))
+      if (isOver(id)) await queue.remove(id);
+    for (const id of await jobIds(queue, ["active"])) if (isOver(id)) await cancel(id);
   }
   const tidyAgain = () => {
     const tidying = isStoredIn === undefined ? Promise.resolve() : tidyJobs();
@@ -106,7 +121,7 @@ export function openRunnerQueue(
     await queue.add(
       task.type,
       { task: raw, deadlineByRedis },
-      { jobId: task.id, removeOnComplete: false, removeOnFail: false },
+      { jobId: task.id, removeOnComplete: KEPT, removeOnFail: KEPT },
     );
   }
 
@@ -158,6 +173,7 @@ export function openRunnerQueue(
     async withdraw(id) {
       const waiter = awaited.get(id);
       if (waiter !== undefined) waiter.withdrawn = true;
+      await cancel(id, waiter?.assignment.task.deadline);
       const state = await queue.getJobState(id);
       if (!["waiting", "delayed", "prioritized", "unknown"].includes(state)) return false;
       if (state !== "unknown" && (await queue.remove(id)) === 0) return false;

@@ -9,7 +9,6 @@ import {
   REDIS_PREFIX,
   RUNNER_QUEUE,
   RunnerJob,
-  type VmTask,
   TaskHead,
   toFailure,
 } from "@gitspaces/contracts";
@@ -17,6 +16,7 @@ import { type Clock, failpoint, type Logger } from "@gitspaces/daemon";
 import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { attempts } from "./attempts.ts";
+import { listenForCancellations } from "./cancellations.ts";
 import { LockLostError } from "./lock-lost.ts";
 import type { Metrics } from "./metrics.ts";
 import { isCanary, startQueueCanary } from "./queue-canary.ts";
@@ -70,6 +70,7 @@ export function startTaskWorker({
 }: Collaborators): TaskWorker {
   const leaving = new AbortController();
   const begun = attempts();
+  const cancellations = listenForCancellations(redis, log);
   let inHand = 0;
   // BullMQ gives a signal only to a processor that names it.
   const worker = new Worker<unknown, Answer>(
@@ -106,7 +107,9 @@ export function startTaskWorker({
     if ("answer" in read) return read.answer;
     const { task, deadlineByRedis = task.deadline } = read;
     using deadline = deadlineSignal(deadlineByRedis - clock.now());
-    const signal = AbortSignal.any([deadline.signal, leaving.signal, ...(lost === undefined ? [] : [lost])]);
+    using cancelled = await cancellations.watch(task.id);
+    const ends = [deadline.signal, cancelled.signal, leaving.signal];
+    const signal = AbortSignal.any(lost === undefined ? ends : [...ends, lost]);
     const isOurs = () => lost?.aborted !== true;
     try {
       return await answer({ job, token, read, signal, isOurs });
@@ -186,6 +189,7 @@ export function startTaskWorker({
       await Promise.race([worker.close(), sleep(LEAVE_MS, undefined, { signal: left.signal }).catch(() => undefined)]);
       left.abort();
       clearTimeout(late);
+      await cancellations[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,8 @@
 // Every Redis key of the installation, so that access rules can be written from this one file.
 export const REDIS_PREFIX = "gs";
 export const ROUTES_CHANNEL = "gs:routes";
+/** Says the ids of tasks that are no longer wanted, after their mark was written. */
+export const CANCELLED_CHANNEL = "gs:runner-tasks:cancelled";
 
 export const redisKeys = {
   vm: (instanceId: string) => `gs:vm:${instanceId}`,
@@ -12,6 +14,8 @@ export const redisKeys = {
   /** The claim of a Gitspace: which VM it holds under which generation. */
   claim: (gitspaceId: string) => `gs:claim:${gitspaceId}`,
   route: (gitspaceId: string) => `gs:route:${gitspaceId}`,
+  /** The mark of a task that is no longer wanted. Below the queue's own keys, where a delegate may write. */
+  cancelled: (taskId: string) => `gs:runner-tasks:cancelled:${taskId}`,
   /** Names the Redis process in which the records were last compared with the provider. Gone with them after a loss. */
   whole: (what: string) => `gs:whole:${what}`,
   /** A comparison that is going on; a loss in the middle of it takes this away. */
