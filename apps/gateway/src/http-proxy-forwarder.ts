@@ -89,9 +89,16 @@ function attempt(
         response.destroy();
         return resolve("done");
       }
-      if (outgoing?.reusedSocket === true && isRepeatable(request, framing) && !over.aborted && !response.destroyed)
-        return resolve("stale");
       const known = error instanceof FailureError;
+      // A failure of ours tells that the server did say something: that is no socket which had died before.
+      if (
+        !known &&
+        outgoing?.reusedSocket === true &&
+        isRepeatable(request, framing) &&
+        !over.aborted &&
+        !response.destroyed
+      )
+        return resolve("stale");
       reject(known ? error : brokeOff("The connection to the Gitspace broke before it answered.", error));
     };
     over.addEventListener("abort", leave, { once: true });
@@ -104,6 +111,11 @@ function attempt(
         outgoing = asked;
         asked.path = request.url ?? "/";
         setHeaders(asked, request, policy, framing);
+        // Without a listener Node drops an upgrade that nobody asked for in silence, and the client would wait for ever.
+        asked.once("upgrade", (_answer, socket) => {
+          socket.destroy();
+          broke(brokeOff("The server inside switched protocols without being asked to."));
+        });
         asked.once("response", (answer) => {
           try {
             answerClient(answer, response, policy);

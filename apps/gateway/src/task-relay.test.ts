@@ -53,6 +53,9 @@ test("a frozen agent is not waited for without end", async () => {
 test("an agent that answers nonsense is away, and the relay goes on", async () => {
   agent.onTask = ({ socket }) => void socket.end("HTTP/1.1 000 Odd\r\nContent-Length: 2\r\n\r\n{}");
   expect(await sendTask()).toMatchObject(away);
+  agent.onTask = ({ socket }) =>
+    void socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\0garbage");
+  expect(await sendTask()).toMatchObject(away);
   agent.onTask = (_request, response) => void response.writeHead(202).end("{}");
   expect(await sendTask()).toMatchObject({ status: 202 });
 });

@@ -117,6 +117,13 @@ function pass(way: Way, request: IncomingMessage, body: Buffer | undefined, resp
       else
         reject(fail("vm_unreachable", `The agent of ${route.gitspaceId} does not answer.`, { retry: "later", cause }));
     });
+    // Nobody asked for one; without a listener Node drops it in silence, and the delegate would wait for ever.
+    asked.once("upgrade", (_answer, socket) => {
+      socket.destroy();
+      reject(
+        fail("vm_unreachable", `The agent of ${route.gitspaceId} switched protocols unasked.`, { retry: "later" }),
+      );
+    });
     asked.once("response", (answer) => {
       const reached = (name: string) => passOr(response, name);
       reached(body === undefined ? "gateway.afterFollowed" : "gateway.afterSubmitted");
