@@ -42,6 +42,7 @@ export const effects = {
     giveUp: "GivenUp",
     condemn: "Condemned",
     endClaim: "ClaimEnded",
+    endRoute: "RouteEnded",
   },
   tokens: { make: "TokenMade", spend: "TokenSpent" },
   provider: {

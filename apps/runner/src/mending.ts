@@ -1,6 +1,6 @@
 // What only reconciliation writes: each script compares once more and then makes slot, claim and warm set agree with the record,
 // or takes a VM out of use. Losing a comparison is an answer.
-import { redisKeys } from "@gitspaces/contracts";
+import { redisKeys, ROUTES_CHANNEL } from "@gitspaces/contracts";
 import type { Owner, Vm } from "@gitspaces/vm-pool";
 import type { Redis } from "ioredis";
 import { z } from "zod";
@@ -29,7 +29,7 @@ const scripts = {
     local c = redis.call('HMGET', KEYS[4], 'vm', 'destroyed', 'stopped', 'generation')
     if c[1] == ARGV[1] then return 'sound' end
     local generation = tonumber(f[5] or '1')
-    if c[1] or c[2] or tonumber(c[3] or '0') >= generation then
+    if c[1] or c[2] or tonumber(c[3] or '0') >= math.max(generation, tonumber(c[4] or '0')) then
       redis.call('HSET', KEYS[1], 'power', 'deleting')
       return 'ended'
     end
@@ -68,6 +68,17 @@ const scripts = {
     if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
     if redis.call('HGET', KEYS[2], 'vm') == ARGV[1] then redis.call('HDEL', KEYS[2], 'vm') end
     return 1`,
+
+  /** route, claim → 1 when the route led to another VM than the claim names, and is gone now. */
+  gsEndRoute: `
+    local present = redis.call('GET', KEYS[1])
+    if not present then return 0 end
+    local route = cjson.decode(present)
+    if redis.call('HGET', KEYS[2], 'vm') == route.instanceId then return 0 end
+    redis.call('DEL', KEYS[1])
+    local change = { change = 'removed', gitspaceId = route.gitspaceId, generation = route.generation }
+    redis.call('PUBLISH', '${ROUTES_CHANNEL}', cjson.encode(change))
+    return 1`,
 } as const;
 
 const done = z.union([z.literal(0), z.literal(1)]).transform((number) => number === 1);
@@ -85,7 +96,8 @@ export function mending(redis: Redis) {
   const giveUp = script("gsGiveUp");
   const condemn = script("gsCondemn");
   const endClaim = script("gsEndClaim");
-  const { vm: vmKey, warm, slots, claim } = redisKeys;
+  const endRoute = script("gsEndRoute");
+  const { vm: vmKey, warm, slots, claim, route } = redisKeys;
   const claimOf = (owner: Owner | null) => claim(owner?.gitspaceId ?? NOBODY);
 
   return {
@@ -111,6 +123,10 @@ export function mending(redis: Redis) {
     /** Ends a claim on a VM that has no record. */
     async endClaim(id: string, gitspaceId: string): Promise<void> {
       await endClaim([vmKey(id), claim(gitspaceId)], [id]);
+    },
+    /** Removes a route to a VM that the Gitspace does not hold, and tells the gateways; false when it is right. */
+    async endRoute(gitspaceId: string): Promise<boolean> {
+      return done.parse(await endRoute([route(gitspaceId), claim(gitspaceId)], []));
     },
   };
 }

@@ -1,6 +1,6 @@
 // Acts on what reconciliation decided about one VM. Whatever is given up is compared again first: with the provider's present word,
 // or with the record in the same step as it is written.
-import type { InstanceId } from "@gitspaces/contracts";
+import type { InstanceId, PoolSpec } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Provider, ProviderVm } from "@gitspaces/providers";
 import { type Reconciliation, SIGHTINGS, type Vm, type WarmVm } from "@gitspaces/vm-pool";
@@ -13,6 +13,7 @@ import type { VmRemoval } from "./vm-removal.ts";
 import type { VmStore } from "./vm-store.ts";
 
 type Collaborators = {
+  pools: readonly PoolSpec[];
   provider: Pick<Provider, "get">;
   store: VmStore;
   claims: ClaimStore;
@@ -32,7 +33,7 @@ type Adopting = Extract<Reconciliation, { do: "adopt" }>;
 
 /** The doer. `seen` is the VM as the provider listed it. */
 export function reconciling(
-  { provider, store, claims, agents, mender, removal, adopt, lost, holder, log }: Collaborators,
+  { pools, provider, store, claims, agents, mender, removal, adopt, lost, holder, log }: Collaborators,
   { strays, silent }: Memory,
 ) {
   /** A VM on its way out serves nobody; its Gitspace can start again. The record says so already. */
@@ -110,7 +111,15 @@ export function reconciling(
     strays.delete(id);
   }
 
+  /** A VM of another runner's pool may be at a provider that only that runner asks. */
+  async function isOurs(decision: Reconciliation, seen: ProviderVm | undefined): Promise<boolean> {
+    const pool = "vm" in decision ? decision.vm.pool : "lost" in decision ? decision.lost.pool : undefined;
+    if (pool === undefined || seen !== undefined || pools.some(({ name }) => name === pool)) return true;
+    return await isNobodys(pool);
+  }
+
   return async (decision: Reconciliation, seen: ProviderVm | undefined, signal: AbortSignal): Promise<void> => {
+    if (!(await isOurs(decision, seen))) return;
     switch (decision.do) {
       case "keep":
         return;
@@ -134,6 +143,9 @@ export function reconciling(
         return seen === undefined ? undefined : await adoptOrRemove(decision, seen, signal);
       case "release":
         return await lost.release(decision.lost, signal);
+      case "endRoute":
+        await mender.endRoute(decision.gitspaceId);
+        return;
     }
   };
 }

@@ -134,7 +134,7 @@ export async function startRunner({
     pools,
     provider,
     store,
-    survey: recordSurvey(redis, store),
+    survey: recordSurvey(redis, store, claims),
     mender: withPoints.mender(mending(redis)),
     claims,
     agents,

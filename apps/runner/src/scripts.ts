@@ -235,7 +235,8 @@ export const scripts = {
    * vm, slots, claim, warm | id, pool, createdAt, address, port, version, key, owner, generation, task, ready, seen
    * → 1 when the record was rebuilt from what provider and agent say. What is on record is never overwritten, but for an owner
    * whose claim was lost: a label is written after its claim and never cleared.
-   * The generation is that of the claim; `seen` is the highest one known of the Gitspace.
+   * The generation is that of the claim; `seen` is the highest one known of the Gitspace: a start later than the last stop may hold
+   * a VM whose claim is older than it.
    */
   gsAdopt: `
     local owner = ARGV[8]
@@ -244,7 +245,7 @@ export const scripts = {
     if owner ~= '' then
       local c = redis.call('HMGET', KEYS[3], 'vm', 'destroyed', 'stopped', 'generation')
       if c[1] and c[1] ~= ARGV[1] then return 0 end
-      if c[2] or tonumber(c[3] or '0') >= tonumber(ARGV[9]) then return 0 end
+      if c[2] or tonumber(c[3] or '0') >= tonumber(ARGV[12]) then return 0 end
       redis.call('HSET', KEYS[3], 'vm', ARGV[1], 'task', ARGV[10], 'attempt', 1)
       if tonumber(c[4] or '0') < tonumber(ARGV[12]) then redis.call('HSET', KEYS[3], 'generation', ARGV[12]) end
     end

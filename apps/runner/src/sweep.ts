@@ -60,7 +60,7 @@ export function sweeper(collaborators: Collaborators) {
     const known = new Set(onRecord.records.map(({ vm }) => vm.id));
     const others = await Promise.all([...ours.keys()].filter((id) => !known.has(id)).map(recordedSince));
     const records = [...onRecord.records, ...others.filter((record) => record !== undefined)];
-    return { records, lost: onRecord.lost, ours, isComplete: complete };
+    return { records, lost: onRecord.lost, routes: onRecord.routes, ours, isComplete: complete };
   }
 
   /** A VM recorded meanwhile, or of another pool than ours: what else is on record about it is taken to be in order. */

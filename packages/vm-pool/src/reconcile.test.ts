@@ -19,6 +19,7 @@ const sound = (vm: Vm): Recorded => ({
 const world = (over: Partial<World>): World => ({
   records: [],
   lost: [],
+  routes: [],
   seen: [],
   isComplete: true,
   strays: new Map(),
@@ -120,6 +121,16 @@ test.each<[string, Partial<World>, Partial<Reconciliation>]>([
     { do: "adopt", sighting: 1, orRemove: false },
   ],
   ["a slot without record and VM is released", { lost: [lost] }, { do: "release" }],
+  [
+    "a route to a VM that the Gitspace does not hold ends",
+    { routes: [{ gitspaceId: "hello-k3v9x2", id: "default-a", claimed: "default-b" }] },
+    { do: "endRoute" },
+  ],
+  [
+    "a slot of a VM that is listed as gone is released",
+    { lost: [lost], seen: [{ ...seen, power: "gone" }] },
+    { do: "release" },
+  ],
   ["a slot without record is kept after an incomplete list", { lost: [lost], isComplete: false }, { do: "keep" }],
   ["a slot of a VM without a record is that VM's", { lost: [lost], seen: [seen] }, { do: "adopt" }],
 ])("I3: %s", (_claim, over, expected) => {

@@ -16,12 +16,16 @@ export type Recorded = {
 /** A VM that a slot or a claim names and of which there is no record that can be read. */
 export type Lost = { id: InstanceId; pool: string; gitspaceId: GitspaceId | null };
 
+/** Where a Gitspace's traffic goes, and the VM that its claim names. */
+export type Routed = { gitspaceId: GitspaceId; id: InstanceId; claimed: InstanceId | undefined };
+
 /** A VM as the provider lists it. `stopped` lost its power. */
 export type Seen = { id: InstanceId; pool: string; power: Power | "stopped"; gitspaceId: GitspaceId | null };
 
 export type World = {
   records: readonly Recorded[];
   lost: readonly Lost[];
+  routes: readonly Routed[];
   seen: readonly Seen[];
   /** False when a part of the provider did not answer: absence then proves nothing. */
   isComplete: boolean;
@@ -42,7 +46,7 @@ export type DeathReason =
 export type Reconciliation = { id: InstanceId } & (
   | {
       do: "keep";
-      because: "it is as it should be" | "it is being made" | "it is going" | "it may only be out of sight";
+      because: "it is as it should be" | "it is being made" | "it may only be out of sight";
     }
   /** Slot, claim and warm set are made to follow the record. */
   | { do: "mend"; vm: Vm }
@@ -58,6 +62,8 @@ export type Reconciliation = { id: InstanceId } & (
   | { do: "adopt"; sighting: number; orRemove: boolean }
   /** Neither on record nor at the provider: slot and claim become free once the provider says so again. */
   | { do: "release"; lost: Lost }
+  /** A route to a VM that the Gitspace does not hold: its address may be another's by now. */
+  | { do: "endRoute"; gitspaceId: GitspaceId }
 );
 
 /** A VM is removed, or a silent agent believed, at this sighting. */
@@ -65,20 +71,18 @@ export const SIGHTINGS = 2;
 
 /** One decision for every VM that is on record, at the provider, or named by a slot or a claim. */
 export function planReconciliation(world: World): Reconciliation[] {
-  const seen = new Map(world.seen.map((vm) => [vm.id, vm]));
+  const listed = new Map(world.seen.map((vm) => [vm.id, vm]));
+  // Some providers go on listing for a while what they have removed.
+  const there = world.seen.filter(({ power }) => power !== "gone");
+  const known = new Set([...world.records.map(({ vm }) => vm.id), ...there.map(({ id }) => id)]);
   const recorded = new Set(world.records.map(({ vm }) => vm.id));
-  const unrecorded = world.seen.filter(({ id }) => !recorded.has(id));
-  const released = new Map(
-    world.lost.filter(({ id }) => !seen.has(id) && !recorded.has(id)).map((lost) => [keyOf(lost), lost]),
-  );
+  const released = new Map(world.lost.filter(({ id }) => !known.has(id)).map((lost) => [keyOf(lost), lost]));
   return [
-    ...world.records.map((record) => ofRecord(record, seen.get(record.vm.id), world)),
-    ...unrecorded.map((vm) => ofUnrecorded(vm, world)),
-    ...[...released.values()].map(
-      (lost): Reconciliation =>
-        world.isComplete
-          ? { id: lost.id, do: "release", lost }
-          : { id: lost.id, do: "keep", because: "it may only be out of sight" },
+    ...world.records.map((record) => ofRecord(record, listed.get(record.vm.id), world)),
+    ...there.filter(({ id }) => !recorded.has(id)).map((vm) => ofUnrecorded(vm, world)),
+    ...[...released.values()].map((lost) => ofLost(lost, world)),
+    ...world.routes.flatMap(({ id, gitspaceId, claimed }): Reconciliation[] =>
+      claimed === id ? [] : [{ id, do: "endRoute", gitspaceId }],
     ),
   ];
 }
@@ -105,9 +109,13 @@ function ofRecord(record: Recorded, seen: Seen | undefined, world: World): Recon
 }
 
 function ofUnrecorded(vm: Seen, { strays, isComplete }: World): Reconciliation {
-  if (vm.power === "gone") return { id: vm.id, do: "keep", because: "it is going" };
   const sighting = (strays.get(vm.id) ?? 0) + (isComplete ? 1 : 0);
   return { id: vm.id, do: "adopt", sighting, orRemove: isComplete && sighting >= SIGHTINGS };
+}
+
+function ofLost(lost: Lost, { isComplete }: World): Reconciliation {
+  const { id } = lost;
+  return isComplete ? { id, do: "release", lost } : { id, do: "keep", because: "it may only be out of sight" };
 }
 
 /** A label is written after the record and never taken back, so one that names somebody else outlived a lost record. */
