@@ -43,3 +43,15 @@ test("metrics are in the Prometheus format", async () => {
   const answer = await fetch(`http://127.0.0.1:${admin.address.port}/metrics`);
   expect(await answer.text()).toContain("gitspaces_test_total 3");
 });
+
+test("metrics tell of the process: memory, open files, what keeps it busy; also when they are asked for again", async () => {
+  await using admin = await startAdmin({ listen, log, name: "runner", checks: {} });
+  for (let time = 0; time < 2; time++) {
+    const text = await (await fetch(`http://127.0.0.1:${admin.address.port}/metrics`)).text();
+    const figure = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+    expect(figure("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
+    expect(figure("nodejs_heap_size_used_bytes")).toBeGreaterThan(1_000_000);
+    expect(figure("process_open_fds")).toBeGreaterThan(3);
+    expect(figure("nodejs_active_resources_total")).toBeGreaterThan(0);
+  }
+});

@@ -10,6 +10,7 @@ export type Checks = Record<string, () => Promise<void> | void>;
 
 type Options = { listen: Address; log: Logger; name: string; checks: Checks };
 const CHECK_DEADLINE_MS = 3_000;
+const LOOP_PRECISION_MS = 100;
 
 /** Serves `/healthz`, `/readyz` (503 with the reasons when a check fails) and `/metrics` (prom-client's default registry). */
 export async function startAdmin({
@@ -49,7 +50,10 @@ async function answer(url: string, response: ServerResponse, name: string, check
     });
   }
   if (url === "/metrics") {
-    const { register } = await import("prom-client");
+    const { collectDefaultMetrics, register } = await import("prom-client");
+    // Of the process itself only once somebody asks: measuring the event loop wakes an idle daemon.
+    if (register.getSingleMetric("process_open_fds") === undefined)
+      collectDefaultMetrics({ eventLoopMonitoringPrecision: LOOP_PRECISION_MS });
     response.writeHead(200, { "content-type": register.contentType }).end(await register.metrics());
     return;
   }
