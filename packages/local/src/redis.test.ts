@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@gitspaces/daemon/testing";
+import { CANCELLED_CHANNEL, redisKeys } from "@gitspaces/contracts";
 import { readSecret } from "@gitspaces/daemon";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -71,6 +72,10 @@ test("the delegate has the queue and nothing beside it", async () => {
   const delegate = as("delegate");
   expect(await delegate.hset("gs:runner-tasks:meta", "version", "1")).toBe(1);
   expect(await delegate.eval("return redis.call('zcard', KEYS[1])", 1, "gs:runner-tasks:wait")).toBe(0);
+  expect(await delegate.set(redisKeys.cancelled("one"), "1", "PX", 1_000)).toBe("OK");
+  expect(await as("runner").subscribe(CANCELLED_CHANNEL)).toBe(1);
+  expect(await delegate.publish(CANCELLED_CHANNEL, "one")).toBe(1);
+  await expect(delegate.publish("gs:routes", "{}")).rejects.toThrow("NOPERM");
   await expect(delegate.get("gs:vm:one")).rejects.toThrow("NOPERM");
   await expect(delegate.get("gs:enrolment:one")).rejects.toThrow("NOPERM");
   await expect(delegate.config("GET", "*")).rejects.toThrow("NOPERM");
