@@ -122,8 +122,13 @@ export async function startDelegate(config: Config, log: Logger, signal: AbortSi
     startCanary({
       what: "a write to the journal",
       async trip() {
-        journal.probe();
-        await probeFolder(dirname(realpathSync(database)));
+        try {
+          journal.probe();
+          await probeFolder(dirname(realpathSync(database)));
+        } catch (error) {
+          journal.giveRoomBack();
+          throw error;
+        }
       },
     }),
   );

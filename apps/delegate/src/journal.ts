@@ -1,6 +1,6 @@
 // The delegate's memory on disk: tasks it took, events on their way, answers until they are acknowledged. Every write is synced.
 import { type TaskEvent, WireTask } from "@gitspaces/contracts";
-import { type DatabaseSync, openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
+import { type DatabaseSync, giveRoomBack, openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
 
 const migrations = [
   `CREATE TABLE tasks (
@@ -173,6 +173,11 @@ export function openJournal(path: string, now: () => number) {
     /** Throws when the disk takes no write that lasts. */
     probe(): void {
       probeDatabase(db);
+    },
+
+    /** Makes what room it can on a disk that has none. */
+    giveRoomBack(): void {
+      giveRoomBack(db);
     },
 
     [Symbol.dispose]() {

@@ -117,8 +117,13 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     startCanary({
       what: "a write to the database",
       async trip() {
-        store.probe();
-        await probeFolder(dirname(realpathSync(databasePath(config))));
+        try {
+          store.probe();
+          await probeFolder(dirname(realpathSync(databasePath(config))));
+        } catch (error) {
+          store.giveRoomBack();
+          throw error;
+        }
       },
     }),
   );

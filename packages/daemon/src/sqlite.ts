@@ -29,17 +29,21 @@ export function openDatabase(path: string, migrations: readonly string[]): Datab
   return db;
 }
 
-/**
- * Commits nothing, durably. @throws {FailureError} `disk_full`, or what else the disk says. Then the write-ahead log is brought
- * into the database where that needs no room: a log that filled the disk by itself would stay full, as only a commit empties it.
- */
+/** Commits nothing, durably. @throws {FailureError} `disk_full`, or what else the disk says. */
 export function probeDatabase(db: DatabaseSync): void {
+  const { user_version: present } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  transaction(db, () => db.exec(`PRAGMA user_version = ${present}`));
+}
+
+/**
+ * Brings the write-ahead log into the database and gives its room back to the disk, as far as that can be done now. By itself only
+ * a commit would do it, which a log that has filled the disk no longer lets through.
+ */
+export function giveRoomBack(db: DatabaseSync): void {
   try {
-    const { user_version: present } = db.prepare("PRAGMA user_version").get() as { user_version: number };
-    transaction(db, () => db.exec(`PRAGMA user_version = ${present}`));
-  } catch (error) {
-    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    throw error;
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // No room even for that; it is tried again with the next probe.
   }
 }
 

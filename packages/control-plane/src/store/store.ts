@@ -1,6 +1,6 @@
 // All tables of the control plane behind their nouns, and the one way to write to several of them: a step.
 import { failpoint } from "@gitspaces/daemon";
-import { openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
+import { giveRoomBack, openDatabase, probeDatabase, transaction } from "@gitspaces/daemon/sqlite";
 import { Bells } from "../bells.ts";
 import { afterStep, type StepName } from "../failpoints.ts";
 import { openAccess, openGateways } from "./access.ts";
@@ -51,6 +51,10 @@ export function openStore(path: string) {
     /** Throws when the database does not take a write that lasts. */
     probe(): void {
       probeDatabase(db);
+    },
+    /** Makes what room it can on a disk that has none. */
+    giveRoomBack(): void {
+      giveRoomBack(db);
     },
     [Symbol.dispose](): void {
       db.close();
