@@ -118,6 +118,7 @@ export async function smallDisk(house: House, victim: Victim, path: string, size
         }
       }
     },
+    grow: () => void execFileSync("mount", ["-o", "remount,size=64m", disk]),
     empty: () => rmSync(ballast, { force: true }),
     [Symbol.dispose]: () => {
       rmSync(ballast, { force: true });
@@ -125,7 +126,7 @@ export async function smallDisk(house: House, victim: Victim, path: string, size
     },
   };
 }
-export type SmallDisk = Disposable & { fill(): void; empty(): void };
+export type SmallDisk = Disposable & { fill(): void; empty(): void; grow(): void };
 
 function supervisorOf(house: House): number {
   return (JSON.parse(readFileSync(join(house.data, "up.json"), "utf8")) as { pid: number }).pid;
