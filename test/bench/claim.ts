@@ -115,7 +115,7 @@ function readsEverything(redis: Redis): Take {
       const records = ((await reading.exec()) ?? []).map(([, record]) => record as Record<string, string>);
       const [free] = records
         .filter(({ power, agent, owner }) => power === "running" && agent === "ready" && owner === "")
-        .sort((a, b) => Number(a["createdAt"]) - Number(b["createdAt"]));
+        .toSorted((a, b) => Number(a["createdAt"]) - Number(b["createdAt"]));
       const id = free?.["id"];
       if (id === undefined) throw new Error("no warm VM");
       await redis.watch(redisKeys.vm(id));

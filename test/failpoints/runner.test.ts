@@ -26,6 +26,7 @@ const stands = "opens or closes what lives and dies with this process";
 /** Calls that change nothing outside the process, each with the reason. */
 const harmless: Record<string, string> = {
   "agents.status": reads,
+  "cancellations.watch": reads,
   "claims.get": reads,
   "provider.diagnose": reads,
   "provider.get": reads,
@@ -57,8 +58,6 @@ const harmless: Record<string, string> = {
   "job.extendLock": "says whether the task is still ours; its time is renewed anyway",
   "begun.begin": ours,
   "one.handBack": ours,
-  attempt: ours,
-  takeTurn: waits,
   "job.moveToWait": "hands the task back when a runner stops in good order; its lock does the same when it dies",
 };
 

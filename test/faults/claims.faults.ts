@@ -29,7 +29,7 @@ test("I1 I4: of 200 simultaneous claims at two runners 50 get the 50 warm VMs, 1
   const refused = answers.flatMap((answer) => (answer.outcome === "failed" ? [answer.failure.code] : []));
   const ids = given.map(({ vm }) => vm.instanceId);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(ids.filter((id) => stock.has(id)).sort()).toEqual([...stock].sort());
+  expect(ids.filter((id) => stock.has(id)).toSorted()).toEqual([...stock].toSorted());
   expect(ids).toHaveLength(MAX);
   expect(new Set(refused)).toEqual(new Set(["no_capacity"]));
   expect(refused).toHaveLength(CLAIMS - MAX);

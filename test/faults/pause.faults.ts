@@ -26,6 +26,10 @@ async function seen(gitspaceId: string): Promise<unknown> {
     identities: boundTo(gitspaceId).map(({ id }) => fleet.cloud.provider.agents.get(id)?.identity),
     disks: [...fleet.cloud.provider.disks.values()],
     route: await fleet.redis.get(`gs:route:${gitspaceId}`),
+    // What a sweep would act on next.
+    records: await Promise.all(
+      boundTo(gitspaceId).map(({ id }) => fleet.redis.hmget(`gs:vm:${id}`, "power", "agent", "owner", "generation")),
+    ),
     claim: await fleet.redis.hmget(`gs:claim:${gitspaceId}`, "vm", "generation", "stopped"),
   };
 }
@@ -71,15 +75,12 @@ test("I1 I2 I6 E2: a runner that was paused anywhere in a start changes nothing 
     expect(boundTo(task.gitspaceId)).toHaveLength(1);
     const begun = fleet.cloud.changes.length;
     await resume(zombie);
-    expect(await seen(task.gitspaceId), failpoint).toEqual(before);
-    expect(await fleet.answer(task, 1_000), failpoint).toEqual(answered);
+    const after = { failpoint, seen: await seen(task.gitspaceId), answer: await fleet.answer(task, 1_000) };
+    expect(after).toEqual({ failpoint, seen: before, answer: answered });
     // Labelling and attaching again what is so already changes nothing; making and removing would.
     const late = fleet.cloud.changes.slice(begun).filter(({ by }) => by === zombie.name);
     const ownVm = boundTo(task.gitspaceId).map(({ id }) => id);
-    expect(
-      late.filter(({ operation, id }) => operation === "remove" && ownVm.includes(id)),
-      failpoint,
-    ).toEqual([]);
+    expect(late.filter(({ operation, id }) => operation === "remove" && ownVm.includes(id))).toEqual([]);
   }
   expect(fleet.cloud.provider.counts.most).toBeLessThanOrEqual(fleet.pool.max);
 });

@@ -21,6 +21,8 @@ test("the rest has defaults that are safe: isolation, and a Redis that must keep
     isolation: "namespace",
     redisDurability: "required",
     vmStartMs: 60_000,
+    sweepMs: 15_000,
+    taskLockMs: 15_000,
     vmHostPorts: [],
   });
 });

@@ -3,20 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Answer,
   failedAnswer,
-  fail,
   okAnswer,
-  parse,
   REDIS_PREFIX,
   RUNNER_QUEUE,
-  RunnerJob,
-  TaskHead,
+  type RunnerJob,
   toFailure,
 } from "@gitspaces/contracts";
 import { type Clock, failpoint, type Logger } from "@gitspaces/daemon";
-import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
+import { type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { attempts } from "./attempts.ts";
 import { listenForCancellations } from "./cancellations.ts";
+import { deadlineSignal, readTask } from "./delivery.ts";
 import { LockLostError } from "./lock-lost.ts";
 import type { Metrics } from "./metrics.ts";
 import { isCanary, startQueueCanary } from "./queue-canary.ts";
@@ -51,7 +49,6 @@ const CONCURRENCY = 16;
 const STALLED_OFTEN = 1_000;
 const DRAIN_MS = 12_000;
 const LEAVE_MS = 15_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Nobody waits for a canary's result. */
 const unread = undefined as unknown as Answer;
@@ -201,23 +198,4 @@ function isFailure(reason: unknown): boolean {
 function claimOutcome(answer: Answer): "warm" | "cold" | "failed" {
   if (answer.outcome === "failed") return "failed";
   return answer.result["warm"] === true ? "warm" : "cold";
-}
-
-/** A job that is no task is answered as such when it at least says whose it is. */
-function readTask(job: Job<unknown, Answer>): RunnerJob | { answer: Answer } {
-  try {
-    return parse(RunnerJob, job.data, "task");
-  } catch (error) {
-    const head = TaskHead.safeParse((job.data as { task?: unknown } | null)?.task);
-    if (!head.success) throw new UnrecoverableError((error as Error).message);
-    return { answer: failedAnswer(head.data, toFailure(error)) };
-  }
-}
-
-function deadlineSignal(leftMs: number): Disposable & { signal: AbortSignal } {
-  const controller = new AbortController();
-  const expire = () => controller.abort(fail("timeout", "The task was not done before its deadline."));
-  if (leftMs <= 0) expire();
-  const timer = leftMs > 0 ? setTimeout(expire, Math.min(leftMs, LONGEST_TIMER_MS)) : undefined;
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
