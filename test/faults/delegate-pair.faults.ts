@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type Gitspace, okAnswer, type VmTask } from "@gitspaces/contracts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type DelegateProcess, journalRows, startProcess } from "../../apps/delegate/src/testing/process.ts";
-import { startRedis, type TestRedis } from "../../apps/delegate/src/testing/redis.ts";
+import { freePort, startRedis, type TestRedis } from "../../apps/delegate/src/testing/redis.ts";
 import { startRunner } from "../../apps/delegate/src/testing/runner.ts";
 import { makeSettings, type TestSettings } from "../../apps/delegate/src/testing/settings.ts";
 import { testControlPlane, type TestControlPlane } from "../../packages/control-plane/src/testing/control-plane.ts";
@@ -104,6 +104,35 @@ test("I2 E1: a killed delegate's tasks are taken over by the other on the same q
   expect(provisions(plane).map(({ id, answer }) => ({ id, answer }))).toEqual(
     answers.map(({ id, answer }) => ({ id, answer })),
   );
+});
+
+test("I2 I8 E10: a control plane that was away, while its delegate was killed, gets the very answers that were written", async () => {
+  const plane = await openPlane({ listen: `127.0.0.1:${await freePort()}` });
+  const gate = Promise.withResolvers<void>();
+  const runner = cleanup.use(
+    startRunner(redis.url, async (task) => {
+      await gate.promise;
+      return provisioned(task);
+    }),
+  );
+  const east = settingsFor(plane, "east", 8);
+  const first = await start(east);
+  await startGitspaces(plane, 6);
+  await until("the runner has the tasks", 20_000, () => runner.executed.length === 6);
+  const written = new Map<string, unknown>();
+  await plane.restart(async () => {
+    gate.resolve();
+    const answered = () => journalRows(east).filter(({ answer }) => answer !== null);
+    await until("the answers are on disk", 20_000, () => answered().length === 6);
+    await first.kill();
+    for (const { id, answer } of answered()) written.set(id, (JSON.parse(answer ?? "") as { data: unknown }).data);
+    cleanup.use(await startProcess(east, { atOnce: true }));
+  });
+  await until("every task is answered", 30_000, () => provisions(plane).every(({ answer }) => answer !== null));
+  const kept = provisions(plane);
+  expect(kept.map(({ late }) => late)).toEqual([0, 0, 0, 0, 0, 0]);
+  for (const { id, answer } of kept) expect(JSON.parse(answer ?? "")).toEqual(written.get(id));
+  expect(runner.executed).toHaveLength(6);
 });
 
 test("I2: only delegates with the wanted tag get tasks", async () => {
