@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { portPage } from "../e2e/session.ts";
 import { type House, openHouse, until } from "./house.ts";
@@ -120,6 +121,23 @@ test.each(points)("I2 E1: an agent killed at %s goes on in its VM, and its start
   expect(readFileSync(home(await vmOf(id), "hello/README.md"), "utf8")).toBe("# hello\n");
   expect(await someone.opens(id)).toBe(true);
   house.disarm(point);
+  await remove(id);
+});
+
+test("I2 I8 E2: an agent frozen in the middle of its work goes on with it when it thaws, and its start has one answer", async () => {
+  await warm();
+  house.arm("agent.afterHook", "stop");
+  const someone = person(house);
+  const id = await someone.create(url);
+  await someone.ask(id, "start");
+  await until("the agent is frozen", 60_000, () => house.hasPassed("agent.afterHook"));
+  await sleep(6_000);
+  expect((await someone.stateOf(id)).state).toBe("busy");
+  house.signal("agent", "SIGCONT");
+  expect(await someone.outcome(id)).toEqual({ state: "running", reason: "" });
+  expect(await answers(id)).toMatchObject({ "gitspace.start": "ok" });
+  expect(readFileSync(home(await vmOf(id), "created"), "utf8")).toBe("once\n");
+  house.disarm("agent.afterHook");
   await remove(id);
 });
 
