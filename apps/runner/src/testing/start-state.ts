@@ -36,7 +36,7 @@ const anyVm = record({
   ),
   label: constantFrom("sound", "sound", "sound", "missing", "another"),
   hasKeyLabel: constantFrom(true, true, true, false),
-  identity: constantFrom("sound", "sound", "missing"),
+  identity: constantFrom("sound", "sound", "missing", "unlabelled"),
   isSilent: constantFrom(false, false, false, true),
   hasDisk: boolean(),
 });
@@ -54,6 +54,8 @@ export type StartState = {
   warm: number;
   max: number;
   foreign: boolean;
+  /** Whether the whole provider answers from the beginning. */
+  isComplete: boolean;
 };
 
 /** All of them. */
@@ -63,6 +65,7 @@ export const anyStart: Arbitrary<StartState> = record({
   warm: integer({ min: 0, max: 2 }),
   max: integer({ min: 1, max: 4 }),
   foreign: boolean(),
+  isComplete: boolean(),
 });
 
 export type Machine = { key: string; identity: string | null; isSilent: boolean };
@@ -101,7 +104,8 @@ export function laidOut({ vms, claims, foreign }: StartState) {
       (kept.sorted[redisKeys.warm(vm.pool)] ??= {})[id] = createdAt;
     if (vm.there === "missing") continue;
     const key = keyOf(id);
-    const identity = vm.identity === "sound" ? (labelled ?? (vm.label === "missing" ? owner : null)) : null;
+    const whose = labelled ?? (vm.label === "missing" ? owner : null);
+    const identity = vm.identity === "sound" ? whose : vm.identity === "unlabelled" ? (whose ?? GITSPACES[0]) : null;
     machines.set(id, { key, identity, isSilent: vm.isSilent });
     provided.push({
       id,

@@ -95,6 +95,12 @@ export function world({ records, provider, machines, pool, log, watch }: Options
             throw violated(`I1: the label of ${args[0]} went from ${before} to ${wanted}`);
           return after;
         };
+      // A part of the provider does not answer: what it has is not in the list.
+      if (key === "list")
+        return async (...args: Parameters<WorldProvider["list"]>) => {
+          const { items, complete } = await target.list(...args);
+          return { items: items.filter((_vm, index) => complete || index % 2 === 1), complete };
+        };
       if (key === "removeDisk") return async (id: string) => Promise.reject(violated(`I3: the disk ${id} was removed`));
       return Reflect.get(target, key, target) as unknown;
     },
