@@ -1,0 +1,79 @@
+// A clock an hour off, for each daemon in turn and in both directions. The machine's monotonic clock stays right, as it would.
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Gitspace } from "@gitspaces/contracts";
+import { idePage } from "../e2e/session.ts";
+import { apart } from "./apart.ts";
+import { type Daemon, type House, openHouse, until } from "./house.ts";
+import { look } from "./scene.ts";
+import { violations } from "./verdict.ts";
+
+let house: House;
+let url: string;
+const created = new Map<string, "gone" | "running">();
+
+beforeAll(async () => {
+  house = await openHouse();
+  url = house.repository("time", { "README.md": "time" });
+});
+afterAll(async () => await house?.[Symbol.asyncDispose]());
+
+const turns: { daemon: Daemon; offset: string; ends: "running" | "error" }[] = [
+  { daemon: "delegate", offset: "+1h", ends: "running" },
+  { daemon: "delegate", offset: "-1h", ends: "running" },
+  { daemon: "runner", offset: "+1h", ends: "running" },
+  { daemon: "runner", offset: "-1h", ends: "running" },
+  { daemon: "gateway", offset: "+1h", ends: "running" },
+  { daemon: "gateway", offset: "-1h", ends: "running" },
+  { daemon: "control-plane", offset: "+1h", ends: "running" },
+  // Tasks are signed with their deadline, which the VM judges by its own clock: nobody in between may prolong it.
+  { daemon: "control-plane", offset: "-1h", ends: "error" },
+];
+
+test.each(turns)(
+  "I1 I8 I9 E12: with the clock of $daemon off by $offset a start ends in $ends, and nothing runs out early",
+  async ({ daemon, offset, ends }) => {
+    await using _ = await apart(house, daemon, {
+      env: { LD_PRELOAD: faketime(), FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: "1" },
+    });
+    for (const each of ["control-plane", "delegate", "runner", "gateway"] as const) await house.ready(each);
+    expect(await minutesOff(daemon), "its clock is off indeed").toBe(offset === "+1h" ? 60 : -60);
+    const { identifier } = await house.api.call<Gitspace>("POST", "gitspaces", { code_repo_url: url });
+    await house.api.call("POST", `gitspaces/${identifier}/actions`, { action: "start" });
+    const gitspace = await house.api.until(identifier, ["running", "error"]);
+    expect(gitspace.state, gitspace.instance?.error_message ?? "").toBe(ends);
+    if (ends === "error") {
+      expect(gitspace.instance?.error_message).toMatch(/clocks of control plane and VM disagree/);
+    } else {
+      expect((await idePage(house.system, house.api, identifier)).status).toBe(200);
+      created.set(identifier, "running");
+      const scene = await look(house);
+      expect(violations(scene, created, scene.warm.length).filter((each) => each.startsWith("I6"))).toEqual([]);
+      expect(scene.tasks.filter(({ outcome }) => outcome === "timeout")).toEqual([]);
+    }
+    await house.api.call("DELETE", `gitspaces/${identifier}`);
+    await until("it is gone", 60_000, async () => {
+      const { status } = await fetch(new URL(`/api/v1/gitspaces/${identifier}`, house.system.up.ui), {
+        headers: { authorization: `Bearer ${house.system.adminToken}` },
+      });
+      return status === 404;
+    });
+    created.set(identifier, "gone");
+  },
+);
+
+/** By the time that its answers carry. */
+async function minutesOff(daemon: Daemon): Promise<number> {
+  const port = house.system.ready.ports[`${daemon.replace("-", "_")}_admin`];
+  const { headers } = await fetch(`http://127.0.0.1:${port}/readyz`);
+  return Math.round((Date.parse(headers.get("date") ?? "") - Date.now()) / 60_000);
+}
+
+function faketime(): string {
+  const found = readdirSync("/usr/lib", { withFileTypes: true })
+    .map((folder) => join("/usr/lib", folder.name, "faketime", "libfaketimeMT.so.1"))
+    .find((file) => existsSync(file));
+  if (found === undefined) throw new Error("libfaketime is not installed: apt-get install faketime");
+  return found;
+}
