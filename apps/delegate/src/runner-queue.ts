@@ -53,6 +53,8 @@ export function openRunnerQueue(
   const redis = new Redis({
     ...parseRedisUrl(url, password),
     maxRetriesPerRequest: null,
+    // A connection that is dead without saying so would keep every task waiting.
+    socketTimeout: 10_000,
     retryStrategy: slower,
     sentinelRetryStrategy: slower,
     // A master that was demoted says so; the connection then asks the sentinels for the present one.

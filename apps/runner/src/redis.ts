@@ -6,6 +6,8 @@ import { Redis } from "ioredis";
 
 type Options = { redisUrl: string; redisPasswordFile?: string | undefined; signal: AbortSignal; deadlineMs?: number };
 const START_DEADLINE_MS = 60_000;
+/** Twice as long as the longest wait that BullMQ asks for: a connection that says less is dead without saying so. */
+const SILENT_MS = 20_000;
 
 /**
  * Connects, waiting for a Redis that is not up yet. Later outages are waited out by the connection itself.
@@ -20,6 +22,7 @@ export async function openRedis({
   const password = redisPasswordFile === undefined ? undefined : readSecret(redisPasswordFile);
   const redis = new Redis({
     ...parseRedisUrl(redisUrl, password),
+    socketTimeout: SILENT_MS,
     // BullMQ waits on its commands for as long as an outage lasts.
     maxRetriesPerRequest: null,
     retryStrategy: (times) => Math.min(times * 50, 1_000),
@@ -28,7 +31,11 @@ export async function openRedis({
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   });
   try {
-    await ready(redis, redisUrl.replace(/^.*?:\/\/(?:[^@/]*@)?/, ""), AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]));
+    await ready(
+      redis,
+      redisUrl.replace(/^.*?:\/\/(?:[^@/]*@)?/, ""),
+      AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]),
+    );
   } catch (error) {
     redis.disconnect();
     throw error;

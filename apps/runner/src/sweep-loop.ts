@@ -19,18 +19,27 @@ type Options = {
 
 /** How soon a loss of records is noticed, whatever caused it. */
 const LOOK_MS = 1_000;
+/** After a loss strays are seen twice and the dead are cleared away at this pace, for as many sweeps. */
+const SOON_MS = 2_000;
+const SOON_SWEEPS = 5;
 
 /** Sweeps every `everyMs` milliseconds, and as soon as Redis may have lost records, until it is disposed. */
 export function startSweepLoop({ sweep, memory, store, holder, everyMs, log, afterSweep }: Options): AsyncDisposable {
   const stop = new AbortController();
   const { signal } = stop;
 
+  let soon = 0;
+
   async function due(): Promise<void> {
-    const at = performance.now() + everyMs;
-    do {
+    const at = performance.now() + (soon > 0 ? Math.min(SOON_MS, everyMs) : everyMs);
+    soon = Math.max(0, soon - 1);
+    while (!signal.aborted && performance.now() < at) {
       const leftMs = Math.max(0, at - performance.now());
       await sleep(Math.min(LOOK_MS, leftMs), undefined, { signal }).catch(() => undefined);
-    } while (!signal.aborted && performance.now() < at && (await memory.isWhole().catch(() => true)));
+      if (await memory.isWhole().catch(() => true)) continue;
+      soon = SOON_SWEEPS;
+      return;
+    }
   }
 
   const running = (async () => {

@@ -22,6 +22,7 @@ type Collaborators = {
   log: Logger;
 };
 
+type Place = { address: string; port: number; version: string };
 /** `up`: the agent answers. `ready`: its IDE does too. */
 type Wanted = "up" | "ready";
 export type Made = { reach: Reach; createMs: number; bootMs: number };
@@ -50,7 +51,7 @@ export function vmMaking({
 }: Collaborators) {
   const waiting = new Map<InstanceId, () => void>();
 
-  async function create(id: InstanceId, pool: PoolSpec, owner: Owner | null, signal: AbortSignal): Promise<void> {
+  async function create(id: InstanceId, pool: PoolSpec, owner: Owner | null, signal: AbortSignal): Promise<Place> {
     const token = await tokens.make(id);
     const labels: Labels = {
       "gs-installation": installation,
@@ -66,16 +67,20 @@ export function vmMaking({
       { key: `create/${id}`, signal },
     );
     if (address === null) throw fail("vm_unreachable", `The provider gave ${id} no address.`);
-    if (!(await store.running(id, { address, port, version }))) throw givenUp(id);
+    const place = { address, port, version };
+    if (!(await store.running(id, place))) throw givenUp(id);
+    return place;
   }
 
   /** Waits until the agent has enrolled and is as far as wanted. Woken by its enrolment, looks again at growing intervals. */
-  async function comeUp(id: InstanceId, wanted: Wanted, signal: AbortSignal): Promise<Reach> {
+  async function comeUp(id: InstanceId, place: Place, wanted: Wanted, signal: AbortSignal): Promise<Reach> {
     let last: unknown;
     for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(SLOWEST_LOOK_MS, pauseMs * 1.4)) {
       const record = await store.get(id);
       // Whoever took it away has cleared it up as well; waiting on would only keep the pool from making another.
       if (record === undefined || record.vm.power === "deleting") throw givenUp(id);
+      // Redis forgot that it runs: without that on record nobody would see it die.
+      if (record.vm.power === "making") await store.running(id, place);
       const { reach } = record;
       const state =
         reach === null
@@ -128,9 +133,9 @@ export function vmMaking({
       const within = AbortSignal.any([signal, AbortSignal.timeout(vmStartMs)]);
       const begunAt = performance.now();
       log.info({ instanceId: id, pool: pool.name, gitspaceId: owner?.gitspaceId }, "making a VM");
-      await create(id, pool, owner, within);
+      const place = await create(id, pool, owner, within);
       const createdAt = performance.now();
-      const reach = await comeUp(id, wanted, within);
+      const reach = await comeUp(id, place, wanted, within);
       await labelKey(id, reach.keyFingerprint, within);
       const bootMs = performance.now() - createdAt;
       log.info(

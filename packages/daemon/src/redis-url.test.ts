@@ -9,7 +9,11 @@ test("a plain URL names user, host and port", () => {
     username: "runner",
     password: "right",
   });
-  expect(parseRedisUrl("redis://cache.example.com", "x")).toEqual({ host: "cache.example.com", port: 6379, password: "x" });
+  expect(parseRedisUrl("redis://cache.example.com", "x")).toEqual({
+    host: "cache.example.com",
+    port: 6379,
+    password: "x",
+  });
 });
 
 test("rediss means TLS", () => {
@@ -31,6 +35,7 @@ test("sentinels are listed, and the name of their master is the path", () => {
       { host: "three", port: 26379 },
     ],
     name: "main",
+    failoverDetector: true,
     username: "runner",
     password: "right",
   });
