@@ -102,6 +102,36 @@ test("a start is cancelled and a Gitspace reset from its page, the reset after a
   expect(await shown.json()).toMatchObject({ state: "stopped", generation: 5 });
 });
 
+test("what is deleted is listed apart while it is kept, and is taken back from its page", async () => {
+  const port = await freePort();
+  const publicUrl = `http://localhost:${port}`;
+  await using kept = await testControlPlane({ listen: `127.0.0.1:${port}`, publicUrl, deleteGraceMs: 3_600_000 });
+  const worker = await connect(kept);
+  const made = await kept.call("POST", "/api/v1/gitspaces", { code_repo_url: repository, name: "regretted" });
+  const { identifier } = (await made.json()) as { identifier: string };
+  await kept.call("POST", `/api/v1/gitspaces/${identifier}/actions`, { action: "start" });
+  await worker.does("vm.provision", "gitspace.start");
+  // Another browser: cookies know no ports.
+  await using context = await browser.newContext();
+  const tab = await context.newPage();
+  tab.setDefaultTimeout(PATIENCE_MS);
+  await tab.goto(`${publicUrl}/`);
+  await tab.getByLabel("Personal token").fill(kept.adminToken);
+  await tab.keyboard.press("Enter");
+  await tab.getByText("regretted").first().click();
+  await tab.getByRole("button", { name: "Delete" }).click();
+  await tab.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await worker.does("gitspace.stop", "vm.stop");
+  await tab.getByRole("button", { name: "Undelete" }).waitFor();
+  await tab.goto(`${publicUrl}/`);
+  await tab.getByText("Deleted, and kept for a while: 1").click();
+  await tab.getByLabel("Deleted Gitspaces").getByText("regretted").first().click();
+  await tab.getByRole("button", { name: "Undelete" }).click();
+  await tab.getByRole("button", { name: "Start" }).waitFor();
+  const shown = await kept.call("GET", `/api/v1/gitspaces/${identifier}`);
+  expect(await shown.json()).toMatchObject({ state: "stopped", undelete_until: null });
+});
+
 test("a private repository's token reaches the agent sealed, and is never shown again", async () => {
   await page.goto(address("/"));
   await page.getByLabel("Repository").fill(repository);

@@ -95,7 +95,7 @@ function repositoryName(url: string): string {
 const stateFilters: Record<string, readonly (InstanceState | null)[]> = {
   running: ["running"],
   error: ["error", "unknown"],
-  stopped: ["stopped", "cleaned", "deleted", "uninitialized", null],
+  stopped: ["stopped", "cleaned", "uninitialized", null],
 };
 
 /** One page of a user's Gitspaces, and how many there are with and without the filters. Only administrators see everybody's. */

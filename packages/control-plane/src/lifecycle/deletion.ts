@@ -48,7 +48,9 @@ export function remove(now: Situation, graceMs: number, at: number): Decision {
 /** Makes a deleted Gitspace a stopped one again, as long as its home disk is kept. */
 export function undelete(now: Situation, at: number): Decision {
   if (!now.marks.deletion) return conflict("The Gitspace is not deleted.");
-  if (now.purgeAt === null || at >= now.purgeAt) {
+  // Once its removal has begun there may be nothing left to give back, whatever the clock says then.
+  const hasBegun = now.phase === "destroy" || (now.state === "deleted" && now.attempts > 0);
+  if (now.purgeAt === null || at >= now.purgeAt || hasBegun) {
     const message = "The files of the Gitspace are being removed; it can not be taken back any more.";
     return { outcome: "refused", failure: failure("expired", message) };
   }

@@ -410,6 +410,8 @@ test("an undelete makes it stopped again, at once or when its VM is gone, and ne
   expect(outcome(deleted({ state: "stopping", phase: "agent_stop" }), { on: "undelete" })).toBe("stopping vm_stop");
   expect(outcome(deleted({ state: "cleaning" }), { on: "undelete" })).toBe("stopping vm_stop");
   expect(outcome(deleted({ purgeAt: NOW }), { on: "undelete" })).toBe("refused expired");
+  for (const begun of [{ phase: "destroy" }, { attempts: 1 }] as const)
+    expect(outcome(deleted(begun), { on: "undelete" })).toBe("refused expired");
   const atOnce = deleted({ state: "cleaning", phase: "destroy", purgeAt: null });
   expect(outcome(atOnce, { on: "undelete" })).toBe("refused expired");
   for (const state of states) expect(outcome(situation(state), { on: "undelete" })).toBe("refused conflict");
