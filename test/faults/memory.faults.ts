@@ -1,0 +1,43 @@
+// Memory that runs out: the daemon ends, its supervisor starts it again, and no task is left without an answer.
+import { execFileSync } from "node:child_process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Gitspace } from "@gitspaces/contracts";
+import { isAlive, readiness } from "./apart.ts";
+import { daemons, type House, openHouse, until } from "./house.ts";
+import { look } from "./scene.ts";
+
+let house: House;
+let url: string;
+
+beforeAll(async () => {
+  house = await openHouse();
+  url = house.repository("memory", { "README.md": "memory" });
+});
+afterAll(async () => await house?.[Symbol.asyncDispose]());
+
+test.each(daemons)(
+  "I2 I14 E17: %s ends for want of memory in the middle of a start, comes back, and every task is answered",
+  async (daemon) => {
+    const [pid] = house.pids(daemon) as [number];
+    const { identifier } = await house.api.call<Gitspace>("POST", "gitspaces", { code_repo_url: url });
+    await house.api.call("POST", `gitspaces/${identifier}/actions`, { action: "start" });
+    // From now on nothing more is given to it, as on a machine that has no more.
+    execFileSync("prlimit", ["--pid", String(pid), "--as=1048576:"]);
+    await until("it has ended and was started again", 60_000, async () => {
+      if (!isAlive(pid)) return house.pids(daemon).some((each) => each !== pid);
+      // What it is asked needs memory.
+      await Promise.all(Array.from({ length: 8 }, async () => await readiness(house, daemon)));
+      return false;
+    });
+    for (const each of daemons) await house.ready(each, 60_000);
+
+    await house.api.until(identifier, ["running", "error"]);
+    if ((await house.api.call<Gitspace>("GET", `gitspaces/${identifier}`)).state === "error")
+      await house.api.start(identifier);
+    await until("every task has its answer", 60_000, async () => {
+      const { tasks } = await look(house);
+      return tasks.every(({ outcome }) => outcome !== null);
+    });
+    await house.api.call("DELETE", `gitspaces/${identifier}`);
+  },
+);
