@@ -7,7 +7,9 @@ let fleet: Fleet | undefined;
 afterEach(async () => await fleet?.[Symbol.asyncDispose]());
 
 const LOCK_MS = 1_000;
-const DEADLINE_MS = 110_000;
+/** Five deaths, five starts: on a busy machine they take their time. */
+const DEADLINE_MS = 240_000;
+const TEST = { timeout: 300_000 };
 
 /** Starts the runner again whenever it dies, as whoever supervises it would. Gives how often it died. */
 function supervise(of: Fleet, env: Record<string, string>): { deaths: () => number; stop: () => Promise<void> } {
@@ -31,44 +33,41 @@ function supervise(of: Fleet, env: Record<string, string>): { deaths: () => numb
   };
 }
 
-test("I8 E18: a task that ends its runner each time is parked after five attempts, and the others are answered", async () => {
-  fleet = await openFleet({ pool: { warm: 2, max: 10 }, settings: { taskLockMs: LOCK_MS, vmStartMs: 20_000 } });
-  const gitspaces = Array.from({ length: 6 }, (_, index) => `other-a1b2c${index}`);
-  const first = await fleet.start("one");
-  const doomed = provisionTask("poison-k3v9x2", 1, DEADLINE_MS);
-  await fleet.add(doomed);
-  expect(await fleet.answer(doomed, 30_000)).toMatchObject({ outcome: "ok" });
-  first.signal("SIGKILL");
-  await first.ended;
+test(
+  "I8 E18: a task that ends its runner each time is parked after five attempts, and the others are answered",
+  TEST,
+  async () => {
+    fleet = await openFleet({ pool: { warm: 2, max: 10 }, settings: { taskLockMs: LOCK_MS, vmStartMs: 20_000 } });
+    const gitspaces = Array.from({ length: 4 }, (_, index) => `other-a1b2c${index}`);
+    // Only the delete of a Gitspace that has a home disk passes the failpoint that is armed below.
+    const poison = { ...destroyTask("poison-k3v9x2", 2), deadline: Date.now() + DEADLINE_MS };
+    const others = gitspaces.map((id) => provisionTask(id, 1, DEADLINE_MS));
+    await fleet.add(poison);
+    for (const task of others) await fleet.add(task);
+    const supervised = supervise(fleet, { GITSPACES_FAILPOINT: "runner.beforeDiskRemove:kill" });
+    try {
+      for (const task of others) expect(await fleet.answer(task, DEADLINE_MS)).toMatchObject({ outcome: "ok" });
+      expect(await fleet.answer(poison, DEADLINE_MS)).toMatchObject({
+        outcome: "failed",
+        failure: {
+          code: "internal",
+          retry: "never",
+          message: expect.stringContaining("tried 5 times and ended the runner each time") as string,
+        },
+      });
+      expect(supervised.deaths()).toBe(5);
+      // The house goes on: what the control plane asks next of these Gitspaces is done.
+      const next = [stopTask("other-a1b2c0", 2), statusTask("other-a1b2c1", 1)];
+      for (const task of next) await fleet.add(task);
+      for (const task of next) expect(await fleet.answer(task, 30_000)).toMatchObject({ outcome: "ok" });
+      expect(supervised.deaths()).toBe(5);
+    } finally {
+      await supervised.stop();
+    }
+  },
+);
 
-  // Only the delete of a Gitspace with a home disk passes here.
-  const poison = { ...destroyTask("poison-k3v9x2", 2), deadline: Date.now() + DEADLINE_MS };
-  const others = gitspaces.map((id) => provisionTask(id, 1, DEADLINE_MS));
-  await fleet.add(poison);
-  for (const task of others) await fleet.add(task);
-  const supervised = supervise(fleet, { GITSPACES_FAILPOINT: "runner.beforeDiskRemove:kill" });
-  try {
-    for (const task of others) expect(await fleet.answer(task, DEADLINE_MS)).toMatchObject({ outcome: "ok" });
-    expect(await fleet.answer(poison, DEADLINE_MS)).toMatchObject({
-      outcome: "failed",
-      failure: {
-        code: "internal",
-        retry: "never",
-        message: expect.stringContaining("tried 5 times and ended the runner each time") as string,
-      },
-    });
-    expect(supervised.deaths()).toBe(5);
-    // The house goes on: what the control plane asks next of these Gitspaces is done.
-    const next = [stopTask("other-a1b2c0", 2), statusTask("other-a1b2c1", 1)];
-    for (const task of next) await fleet.add(task);
-    for (const task of next) expect(await fleet.answer(task, 30_000)).toMatchObject({ outcome: "ok" });
-    expect(supervised.deaths()).toBe(5);
-  } finally {
-    await supervised.stop();
-  }
-});
-
-test("I8 E18: a VM that a parked start holds is released by the stop that follows", async () => {
+test("I8 E18: a VM that a parked start holds is released by the stop that follows", TEST, async () => {
   fleet = await openFleet({ pool: { warm: 1, max: 4 }, settings: { taskLockMs: 1_000 } });
   const poison = provisionTask("poison-k3v9x2", 1, DEADLINE_MS);
   await fleet.add(poison);

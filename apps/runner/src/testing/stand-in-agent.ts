@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import {
   type AgentMetadata,
@@ -32,6 +33,9 @@ export async function openListener(): Promise<Server> {
 
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
+const ENROL_MS = 20_000;
+const ASK_AGAIN_MS = 20;
+
 /** Enrols with the metadata's token and serves on the listener. */
 export async function startStandInAgent({ metadata, listener, folder, ide = "ready" }: Options): Promise<StandInAgent> {
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -54,9 +58,9 @@ export async function startStandInAgent({ metadata, listener, folder, ide = "rea
   return agent;
 }
 
-/** The runner may not know the VM's address yet: an agent asks again. */
+/** The runner may not know the VM's address yet, or is being started again: an agent asks again, as the real one does. */
 async function enrolled({ enrolUrl, caFingerprint, token, instanceId }: AgentMetadata, folder: string) {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(ENROL_MS);
   for (;;) {
     try {
       return await enrol({
@@ -70,7 +74,8 @@ async function enrolled({ enrolUrl, caFingerprint, token, instanceId }: AgentMet
         signal,
       });
     } catch (error) {
-      if (!(error instanceof FailureError) || error.failure.code !== "conflict") throw error;
+      if (signal.aborted || (error instanceof FailureError && error.failure.code === "denied")) throw error;
+      await sleep(ASK_AGAIN_MS);
     }
   }
 }
