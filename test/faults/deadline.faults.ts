@@ -42,7 +42,7 @@ async function start(url: string): Promise<string> {
 
 /** It ends in error with this code; nothing of it is left, and a new start works. */
 async function endsIn(id: string, code: string): Promise<string> {
-  await house.api.until(id, ["error"]);
+  expect(await person(house).outcome(id)).toMatchObject({ state: "error" });
   const { instance } = await house.api.call<Gitspace>("GET", `gitspaces/${id}`);
   expect(instance?.error_code).toBe(code);
   return instance?.error_message ?? "";
