@@ -77,7 +77,7 @@ export type Found = {
   routes: ReadonlyMap<string, string>;
 };
 
-/** What the findings mean together. */
+/** What the findings mean together, in the order of the ids: Redis gives them in any. */
 export function compiled({ known, ids, claimed, taken, warm, routes }: Found): Survey {
   const slots = new Map(taken.map(({ id, by }) => [id, by]));
   const records = [...known].map(([id, vm]): Recorded => {
@@ -90,10 +90,18 @@ export function compiled({ known, ids, claimed, taken, warm, routes }: Found): S
   const inWarmSets = [...warm].map(([id, pool]): Lost => ({ id, pool, gitspaceId: null }));
   const lost = [...inSlots, ...inRecords, ...inClaims, ...inWarmSets].filter(({ id }) => !known.has(id));
   const ways = [...routes].map(([gitspaceId, id]): Routed => ({ gitspaceId, id, claimed: claimed.get(gitspaceId) }));
-  return { records, lost, routes: ways };
+  return {
+    records: records.toSorted((a, b) => order(a.vm.id, b.vm.id)),
+    lost: lost.toSorted((a, b) => order(a.id, b.id) || order(a.gitspaceId ?? "", b.gitspaceId ?? "")),
+    routes: ways.toSorted((a, b) => order(a.gitspaceId, b.gitspaceId)),
+  };
 }
 
 /** Ids of VMs begin with the name of their pool: it tells whose one is of which nothing else is known. */
 export function poolIn(id: string): string {
   return id.slice(0, Math.max(0, id.lastIndexOf("-")));
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }

@@ -145,6 +145,32 @@ export function canonical(kept: Kept): string {
   ]);
 }
 
+/** What a history came to: who holds what, what stands ready, where routes lead. Names of new VMs and times are not part of it. */
+export function shape(kept: Kept): unknown {
+  const named = (id: string) => (/^default-(s\d+|[0-9a-f]{12})$/.test(id) ? "new" : id);
+  const vms = Object.entries(kept.hashes).filter(([key]) => key.startsWith(vmKey("")));
+  const claims = GITSPACES.map((each) => {
+    const { vm, generation, stopped, destroyed } = kept.hashes[claimKey(each)] ?? {};
+    return { each, vm: vm === undefined ? null : named(vm), generation, stopped, destroyed };
+  });
+  const pools = ["default"].map((pool) => ({
+    slots: Object.entries(kept.hashes[slotsKey(pool)] ?? {})
+      .map(([id, by]) => `${named(id)} ${by}`)
+      .toSorted(),
+    warm: Object.keys(kept.sorted[warmKey(pool)] ?? {})
+      .map(named)
+      .toSorted(),
+  }));
+  const records = vms.map(
+    ([key, { power, agent, owner }]) => `${named(key.slice(vmKey("").length))} ${power} ${agent} ${owner}`,
+  );
+  const routes = Object.values(kept.texts).map((text) => {
+    const { gitspaceId, generation, instanceId } = JSON.parse(text) as Record<string, string>;
+    return `${gitspaceId} ${generation} ${named(instanceId ?? "")}`;
+  });
+  return { claims, pools, records: records.toSorted(), routes: routes.toSorted() };
+}
+
 /** Looks after every effect, where the records can be seen without asking. */
 function watcher(records: Records, provider: WorldProvider, start: StartState, violations: string[]) {
   let taken = Number.MAX_SAFE_INTEGER;

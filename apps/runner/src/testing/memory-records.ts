@@ -315,9 +315,11 @@ export function memoryRecords(start: Kept): Records {
       );
       return compiled({ known, ids, claimed, taken, warm, routes });
     },
-    async vouchAfter(compare) {
+    async beginComparing() {
       const before = age;
-      if ((await compare()) && before === age) isWhole = true;
+      return async () => {
+        if (before === age) isWhole = true;
+      };
     },
     kept: async () => await answer(structuredClone(kept)),
     async lose(to) {

@@ -1,11 +1,12 @@
 // What the reconciler and those around it need of the records, in Redis or retold in memory.
+import { randomUUID } from "node:crypto";
 import { redisKeys } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Redis } from "ioredis";
 import { type ClaimStore, claimStore } from "../claim-store.ts";
 import { type Mending, mending } from "../mending.ts";
 import { recordSurvey, type RecordSurvey } from "../record-survey.ts";
-import { redisMemory, type RedisMemory } from "../redis-memory.ts";
+import { defineScript, scripts } from "../scripts.ts";
 import { type VmStore, vmStore } from "../vm-store.ts";
 import type { Kept } from "./memory-records.ts";
 
@@ -14,7 +15,8 @@ export type Records = {
   claims: Pick<ClaimStore, "enter" | "get" | "reserve" | "setRoute" | "removeRoute" | "route">;
   mender: Mending;
   survey: RecordSurvey;
-  vouchAfter: RedisMemory["vouchAfter"];
+  /** A comparison begins; what is given ends it, and the records are vouched for unless some were lost meanwhile. */
+  beginComparing: () => Promise<() => Promise<void>>;
   /** A copy of everything kept. */
   kept: () => Promise<Kept>;
   /** As after a failover that lost what was acknowledged since. */
@@ -23,11 +25,14 @@ export type Records = {
   present: (() => Kept) | undefined;
 };
 
+const COMPARING_MS = 60_000;
+
 /** The real ones, begun anew. */
 export async function redisRecords(redis: Redis, start: Kept, log: Logger): Promise<Records> {
   const store = vmStore(redis, log);
   const claims = claimStore(redis);
-  const memory = redisMemory(redis);
+  const begin = defineScript(redis, "gsBeginRebuild", scripts.gsBeginRebuild);
+  const end = defineScript(redis, "gsEndRebuild", scripts.gsEndRebuild);
   const lose = async (to: Kept) => {
     await redis.flushdb();
     for (const [key, hash] of Object.entries(to.hashes)) if (Object.keys(hash).length > 0) await redis.hset(key, hash);
@@ -41,7 +46,11 @@ export async function redisRecords(redis: Redis, start: Kept, log: Logger): Prom
     claims,
     mender: mending(redis),
     survey: recordSurvey(redis, store, claims),
-    vouchAfter: memory.vouchAfter,
+    async beginComparing() {
+      const comparison = redisKeys.rebuild(randomUUID());
+      await begin([comparison], [COMPARING_MS]);
+      return async () => void (await end([comparison, redisKeys.whole("records")], ["{}"]));
+    },
     async kept() {
       const kept: Kept = { hashes: {}, sorted: {}, texts: {} };
       for (const key of await redis.keys("gs:*")) {

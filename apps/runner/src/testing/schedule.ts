@@ -78,12 +78,12 @@ export function schedule(afterEach: (program: Program, what: string) => void) {
     },
     /** From here on nothing waits and nothing fails; what waited happens now. */
     async calm(): Promise<void> {
-      isCalm = true;
       trace.push("calm");
       while (waiting.length > 0) {
         await waiting.shift()?.happen(undefined);
         await new Promise(setImmediate);
       }
+      isCalm = true;
     },
   };
 }

@@ -273,7 +273,12 @@ export function world({ records, provider, machines, pool, log, watch }: Options
       const own = runner(name);
       if (own.running) return;
       own.running = true;
-      await records.vouchAfter(() => own.sweep(never)).catch((error: unknown) => void error);
+      const { program } = own;
+      const compared = async () => {
+        const end = (await plan.call(program, "memory.begin", records.beginComparing)) as () => Promise<void>;
+        if (await own.sweep(never)) await plan.call(program, "memory.end", end);
+      };
+      await compared().catch((error: unknown) => void error);
       own.running = false;
     },
     turn: async (): Promise<void> => await begin("planner", planTurn),
