@@ -1,4 +1,4 @@
-// A claim in three steps: reserve in Redis; label at the provider while the home disk is attached; identity to the agent.
+// A claim in three steps: reserve in Redis; label at the provider, then attach the home disk; identity to the agent.
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError, fail, type PoolSpec, type SealingKey, type TaskResult, type VmTask } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
@@ -128,10 +128,9 @@ export function claiming({
     const at = await reach(record, turn);
     // Making a VM changes its labels, so their version is read again.
     const labelled = record.vm.power === "making" ? ((await store.get(held.id)) ?? record) : record;
-    await Promise.all([
-      watch.measure("label", () => label(labelled, owner, task.generation, signal)),
-      watch.measure("attach", () => disks.attach(task.data.homeDisk, held.id, hold.fence, signal)),
-    ]);
+    // Not at the same time: when Redis forgot a claim, the label says so, and nobody's home may be in another's VM by then.
+    await watch.measure("label", () => label(labelled, owner, task.generation, signal));
+    await watch.measure("attach", () => disks.attach(task.data.homeDisk, held.id, hold.fence, signal));
     // A VM that is held already keeps the identity of the claim that took it: an agent takes one in its life.
     const identity = {
       gitspaceId: owner.gitspaceId,

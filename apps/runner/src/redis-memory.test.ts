@@ -127,3 +127,22 @@ test("E3: what Redis forgot of a VM's coming up is written again, and its Gitspa
   expect(await redis.hgetall(`gs:vm:${held}`)).toMatchObject({ power: "running", agent: "ready" });
   expect(running.provider.vms.has(held)).toBe(true);
 });
+
+test("I1 I5 E4b: nobody's home disk is put into a VM whose label names another, although Redis gave it away again", async () => {
+  const { held, running } = await runningBench();
+  const { redis, provider } = running;
+  const attached: string[] = [];
+  const { attachDisk } = provider;
+  provider.attachDisk = async (disk, vm, call) => {
+    attached.push(`${disk} into ${vm}`);
+    await attachDisk(disk, vm, call);
+  };
+  // As it was before the claim: the version of the labels is the earlier one too.
+  const version = String(Number(provider.vms.get(held)?.version) - 1);
+  await redis.hset(`gs:vm:${held}`, { owner: "", version });
+  await redis.zadd("gs:pool:default:warm", 1, held);
+  await redis.del(`gs:claim:${HELLO}`);
+  expect(await running.run(provisionTask(OTHER, 1))).toMatchObject({ outcome: "ok" });
+  expect(attached).not.toContain(`${OTHER} into ${held}`);
+  expect(provider.disks.get(HELLO)).toMatchObject({ attachedTo: held });
+});

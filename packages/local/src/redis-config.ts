@@ -41,7 +41,8 @@ const rules: Record<RedisUser, string> = {
     `%R~${redisKeys.whole("*")}`,
     `~${redisKeys.code("*")}`,
     `&${ROUTES_CHANNEL}`,
-    "+@connection +@read +@pubsub +set +setnx +expire +pexpire -@admin -@dangerous +info",
+    // It hears of routes and never tells of them: another gateway would believe it.
+    "+@connection +@read +subscribe +unsubscribe +set +setnx +expire +pexpire -@admin -@dangerous +info",
   ].join(" "),
 };
 
