@@ -7,7 +7,7 @@ import { EnrolAnswer } from "@gitspaces/contracts";
 import { createLog } from "@gitspaces/daemon";
 import { enrol, keyFingerprint, makeCsr } from "@gitspaces/daemon/certificates";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Ca, openCa } from "./ca.ts";
+import { type Ca, openCa, readCsr } from "./ca.ts";
 import { startEnrolment } from "./enrolment.ts";
 import { enrolmentTokens } from "./enrolment-tokens.ts";
 import { openOwnIdentity } from "./own-identity.ts";
@@ -137,6 +137,16 @@ test("of 50 uses of one token at once exactly one succeeds", async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => post("/enrol", { token, csr })));
   expect(answers.filter(({ status }) => status === 200).length).toBe(1);
   expect(answers.filter(({ body }) => body["code"] === "denied").length).toBe(49);
+});
+
+test("I6: a runner that ends after it recorded a key leaves a token that this key, and no other, may use", async () => {
+  const token = await open.tokens.make(ID);
+  const key = newKey();
+  // Where the first attempt ended: recorded, not answered.
+  await open.store.enrolled(ID, (await readCsr(await makeCsr(key))).keyFingerprint);
+  expect((await enrolWith(token)).body).toMatchObject({ code: "denied" });
+  expect((await enrolWith(token, key)).status).toBe(200);
+  expect((await enrolWith(token, key)).body).toMatchObject({ code: "denied" });
 });
 
 test("a token is kept as a digest only, for ten minutes", async () => {

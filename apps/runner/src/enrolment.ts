@@ -107,17 +107,20 @@ async function enrol(
     }
     return await answer(request.publicKey, role, request.commonName, keys, collaborators);
   }
-  const instanceId = await spendToken(token, address, collaborators);
+  const instanceId = await instanceOf(token, address, collaborators);
   if (!(await collaborators.store.enrolled(instanceId, request.keyFingerprint))) {
     throw fail("denied", "This instance is not on record, or already has another key.");
   }
   const answered = await answer(request.publicKey, "vm", instanceId, keys, collaborators);
+  // Last of all: a runner that ends before this leaves a token with which the same key may ask again.
+  if ((await collaborators.tokens.spend(token)) !== instanceId)
+    throw fail("denied", "The enrolment token was used.", { field: "token" });
   collaborators.onEnrolled(instanceId);
   return answered;
 }
 
-/** Spends an instance's token for a caller at the address the provider reports, and gives the instance. */
-async function spendToken(token: string, address: string, { tokens, provider, log }: Collaborators): Promise<string> {
+/** The instance that a token is for, when its caller is at the address the provider reports. */
+async function instanceOf(token: string, address: string, { tokens, provider, log }: Collaborators): Promise<string> {
   const instanceId = await tokens.peek(token);
   if (instanceId === undefined)
     throw fail("denied", "The enrolment token is unknown, used or older than ten minutes.", { field: "token" });
@@ -132,8 +135,6 @@ async function spendToken(token: string, address: string, { tokens, provider, lo
     log.warn({ instanceId, address, expected: vm.address }, "an enrolment token came from another address");
     throw fail("denied", "The enrolment token belongs to a VM at another address.", { field: "token" });
   }
-  if ((await tokens.spend(token)) !== instanceId)
-    throw fail("denied", "The enrolment token was used.", { field: "token" });
   return instanceId;
 }
 
