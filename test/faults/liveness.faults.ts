@@ -22,18 +22,19 @@ async function allReady(): Promise<void> {
   for (const daemon of daemons) await house.ready(daemon, PATIENCE_MS);
 }
 
-async function tellInTime(told: [Daemon, RegExp][]): Promise<void> {
+/** How long it took until each had told its reason, milliseconds. */
+async function tellMs(told: [Daemon, RegExp][]): Promise<number> {
   const tookMs = await Promise.all(
     told.map(async ([daemon, reason]) => await unready(house, daemon, reason, PATIENCE_MS)),
   );
-  expect(Math.max(...tookMs)).toBeLessThan(PROMISED_MS);
+  return Math.max(...tookMs);
 }
 
 test("I14: a queue that gives out nothing makes the runner unready, although Redis answers and the process is up", async () => {
   await allReady();
   await using redis = connect(house);
   await redis.hset(`${queue}:meta`, "paused", "1");
-  await tellInTime([["runner", /canary job through the task queue/]]);
+  expect(await tellMs([["runner", /canary job through the task queue/]])).toBeLessThan(PROMISED_MS);
 
   await redis.hdel(`${queue}:meta`, "paused");
   if ((await redis.exists(`${queue}:paused`)) === 1) await redis.rename(`${queue}:paused`, `${queue}:wait`);
@@ -62,10 +63,11 @@ test("I14: a canary leaves nothing in the queue, and there is never more than on
 test("I14 E6: a control plane that takes requests and answers none is told by delegate and gateway", async () => {
   house.signal("control-plane", "SIGSTOP");
   try {
-    await tellInTime([
+    const tookMs = await tellMs([
       ["delegate", /control plane has not answered/],
       ["gateway", /control plane for \d+ s/],
     ]);
+    expect(tookMs).toBeLessThan(PROMISED_MS);
   } finally {
     house.signal("control-plane", "SIGCONT");
   }
@@ -76,11 +78,12 @@ test("I14 E6: a Redis that accepts connections and answers nothing is told by ru
   house.signal("redis", "SIGSTOP");
   try {
     const any = /Redis|canary|no answer/;
-    await tellInTime([
+    const tookMs = await tellMs([
       ["runner", any],
       ["delegate", any],
       ["gateway", any],
     ]);
+    expect(tookMs).toBeLessThan(PROMISED_MS);
   } finally {
     house.signal("redis", "SIGCONT");
   }

@@ -34,10 +34,12 @@ test.each(daemons)(
     await house.api.until(identifier, ["running", "error"]);
     if ((await house.api.call<Gitspace>("GET", `gitspaces/${identifier}`)).state === "error")
       await house.api.start(identifier);
-    await until("every task has its answer", 60_000, async () => {
-      const { tasks } = await look(house);
-      return tasks.every(({ outcome }) => outcome !== null);
-    });
+    await until("every task has its answer", 60_000, async () => (await openTasks()).length === 0);
+    expect((await house.api.call<Gitspace>("GET", `gitspaces/${identifier}`)).state).toBe("running");
     await house.api.call("DELETE", `gitspaces/${identifier}`);
   },
 );
+
+async function openTasks() {
+  return (await look(house)).tasks.filter(({ outcome }) => outcome === null);
+}

@@ -16,10 +16,10 @@ export type AccessFeed = {
   onChange: () => void;
   log: Logger;
 };
-type Hearing = { heard(): void };
+type Hearing = { readonly heard: () => void };
 
 /** Follows until disposed. The check throws while there is nothing to decide by, or changes are not heard of. */
-export function followAccess(feed: AccessFeed): AsyncDisposable & { check(): void } {
+export function followAccess(feed: AccessFeed): AsyncDisposable & { readonly check: () => void } {
   const stop = new AbortController();
   let heardAt = performance.now();
   const hearing: Hearing = { heard: () => void (heardAt = performance.now()) };

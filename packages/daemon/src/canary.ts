@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export type Canary = AsyncDisposable & {
   /** Throws the reason while round trips fail, or when the last one came back too long ago. */
-  check(): void;
+  readonly check: () => void;
 };
 type Options = {
   /** Begins the reason, such as "a task through the queue". */

@@ -7,7 +7,7 @@ const OFF_MS = 5_000;
 
 export type PeerClock = Clock & {
   /** Takes an answer's `Date` header, or milliseconds since the epoch. Anything else is left out. */
-  hear(told: string | number | undefined): void;
+  readonly hear: (told: string | number | undefined) => void;
   /** How far the peer's clock is ahead of this machine's, milliseconds; 0 while they agree within 5 s. */
   aheadMs(): number;
 };
