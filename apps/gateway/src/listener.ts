@@ -31,8 +31,8 @@ export async function listenForVisits(house: House, listen: Address): Promise<Li
     void visit(house, request, response);
   });
   server.on("upgrade", (request, socket, head) => {
-    if (reserve.isRefused(request.socket)) return void socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
-    void visitUpgrade(house, request, socket, head);
+    if (reserve.isRefused(request.socket)) socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
+    else void visitUpgrade(house, request, socket, head);
   });
   return open(server, listen, async () => {
     house.live.recheck(() => false);
