@@ -24,7 +24,6 @@ const settings = {
   GITSPACES_SWEEP_MS: "2000",
   GITSPACES_LOOK_EVERY_MS: "3000",
   GITSPACES_DELETE_GRACE_MS: "0",
-  GITSPACES_START_DEADLINE_MS: "40000",
 };
 let house: House;
 let url: string;
