@@ -122,7 +122,7 @@ function answered(state: State, input: Input): unknown {
       if (isHeld) claim.lockedBy = input.holder;
       return [isHeld, claim.generation];
     }
-    case "unlock":
+    default:
       if (claim.lockedBy === input.holder) claim.lockedBy = null;
       return null;
   }
@@ -166,7 +166,7 @@ async function asked(api: Api, input: Input, name: string, reserve: Reserve): Pr
       const { isHeld, generation } = await claims.lock(gitspaceId, input.holder, FOR_EVER_MS);
       return [isHeld, generation];
     }
-    case "unlock":
+    default:
       return (await claims.unlock(gitspaceId, input.holder)) ?? null;
   }
 }

@@ -6,7 +6,7 @@ const SCHEDULES = Number(process.env["GITSPACES_SCHEDULES"] ?? 10_000);
 const seed = Number(process.env["GITSPACES_SEED"] ?? Date.now() % 2 ** 31);
 
 test(`I1 I3 I4: from any start state and through any faults the reconciler converges (seed ${seed})`, {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   await assert(
     asyncProperty(anyHistory, async (history) => {

@@ -97,7 +97,10 @@ export function reconciling(
 
   async function adoptOrRemove({ id, sighting, orRemove }: Adopting, vm: ProviderVm, signal: AbortSignal) {
     await store.discard(id, poolOf(vm));
-    if ((await adopt(vm)) || (await store.get(id)) !== undefined) return void strays.delete(id);
+    if ((await adopt(vm)) || (await store.get(id)) !== undefined) {
+      strays.delete(id);
+      return;
+    }
     // Until it is adopted or removed it counts, so that a pool stays under its `max` at the provider too.
     if ((await provider.get(id, { key: `get/${id}`, signal })) !== undefined)
       await store.holdSlot(id, poolOf(vm), ownerIn(vm)?.gitspaceId ?? null);

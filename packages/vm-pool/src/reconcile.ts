@@ -1,13 +1,32 @@
 // What to do about each VM, decided from what is on record and what the provider has. Pure: no I/O and no clock. What is taken
 // away is only proposed here; whoever acts compares again in the same step as it writes.
+//
+// Every state that something can be left in, and the way out of it:
+//
+//   making, of the stock          the pool's loop goes on with it; not ready in time, the pool's plan removes it
+//   making, of a Gitspace         its task comes again; else given up after ten times the time that a start may take
+//   running, agent starting       stock: as making. Of a Gitspace: its task comes again, or its stop removes it
+//   running, agent failed         stock only: the pool's plan removes it
+//   running, agent silent         stock: failed at the second miss. Of a Gitspace: its tasks and its people notice, never the sweep
+//   running, but lost its power   confirmed with the provider, then cleared
+//   suspending, -ed, resuming     stock: given up. Of a Gitspace: its next start or stop replaces it
+//   deleting, gone                cleared: the removal is repeated until the provider has done it
+//   no record, at the provider    adopted by label and agent, else removed at the second sighting of complete lists
+//   no record, not there          slot, claim, warm entry and route are released
+//   record that cannot be read    discarded; then as one without a record
+//   slot, warm entry or claim wrong   mended from the record; a VM whose claim ended is cleared
+//   label of another owner        disowned, then adopted for the label's owner
+//   route of no claim             ended
+//   reserve answers `coming`      waits no longer than a start may take, then `no_capacity`
+//   lock or lease of a dead one   runs out by Redis's own time
 import type { GitspaceId, InstanceId, Power } from "@gitspaces/contracts";
 import { isWarm, type Vm, type WarmVm } from "./vm.ts";
 
 /** A record that can be read, and what else is on record about its VM. */
 export type Recorded = {
   vm: Vm;
-  /** Who is said to take its slot: a Gitspace, `""` the stock, nothing when it has no slot. */
-  slot: GitspaceId | "" | undefined;
+  /** Who is said to take its slot: a Gitspace, nobody (an empty text) for the stock; nothing when it has no slot. */
+  slot: string | undefined;
   isInWarmSet: boolean;
   /** The VM that its owner's claim names. */
   claimed: InstanceId | undefined;

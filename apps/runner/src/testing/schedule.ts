@@ -32,7 +32,7 @@ export function schedule(afterEach: (program: Program, what: string) => void) {
           else resolve(answer);
         } catch (error) {
           if ((error as Error).name === "BrokenPromise") throw error;
-          reject(error as Error);
+          reject(error);
         }
       };
       waiting.push({ program, what, happen });
