@@ -1,5 +1,5 @@
 // Where a secret must not be: looks for it, in every form it may take on its way, in files, Redis and the processes of the machine.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Redis } from "ioredis";
 
@@ -131,11 +131,21 @@ async function shown(redis: Redis, key: string): Promise<string> {
   return texts.join("\n");
 }
 
-function filesBelow(root: string): string[] {
-  if (!existsSync(root)) return [];
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((each) => each.isFile())
-    .map((each) => join(each.parentPath, each.name));
+/** A folder may go while it is read: what is deleted needs no search. */
+function filesBelow(folder: string): string[] {
+  return entriesOf(folder).flatMap((each) => {
+    const path = join(folder, each.name);
+    if (each.isDirectory()) return filesBelow(path);
+    return each.isFile() ? [path] : [];
+  });
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
 }
 
 function readIfThere(file: string): Buffer | undefined {

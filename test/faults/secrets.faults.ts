@@ -35,7 +35,7 @@ beforeAll(async () => {
   git = await startGitServer(gitToken.whole);
   house = await openHouse({
     vmHostPorts: [git.port],
-    pool: 'version: "1"\ninstances:\n  - { name: default, type: process, default: true, warm: 1, max: 8 }\n',
+    pool: 'version: "1"\ninstances:\n  - { name: default, type: process, default: true, warm: 1, max: 10 }\n',
     env: { GITSPACES_LOG_LEVEL: "debug" },
   });
   repository = (name, files) =>
@@ -163,7 +163,9 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   const passing = secretSearch(tokens);
   const sampling = setInterval(() => passing.processes(process.pid), 200);
   const bodies: string[] = [];
-  const secrets = [...tokens, ...installationSecrets(), ...vmSecrets()];
+  // The head of every token that a delegate makes of its secret.
+  const bearer = { name: "bearer token of a delegate", text: Buffer.from('{"alg":"dir"').toString("base64url") };
+  const secrets = [...tokens, bearer, ...installationSecrets(), ...vmSecrets()];
 
   // A good life, seen by a browser.
   const good = await make(
@@ -175,6 +177,23 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   const made = await api.call<{ token: string; identifier: string }>("POST", "tokens", { name: "canary" });
   secrets.push({ name: "a personal token", text: made.token });
   await api.stop(good);
+
+  // Errors that nobody foresaw, told by whoever had the secrets in hand; and an end in the middle of a clone.
+  const isSettled = async (id: string) =>
+    ["running", "error"].includes((await api.call<Gitspace>("GET", `gitspaces/${id}`)).state);
+  for (const name of [
+    "runner.afterReserve",
+    "control-plane.afterAcquire",
+    "delegate.afterAcquire",
+    "agent.afterHalfClone",
+  ])
+    house.arm(name, "error");
+  const unlucky = await make(repository("unlucky", { a: "" }), gitToken.whole);
+  await until("the unlucky start is settled", 120_000, () => isSettled(unlucky));
+  house.arm("agent.afterCloneBegun", "kill");
+  const halfway = await make(repository("halfway", { a: "" }), gitToken.whole);
+  await until("the start whose agent was killed is settled", 120_000, () => isSettled(halfway));
+  expect(house.hasPassed("control-plane.afterAcquire")).toBe(true);
 
   // Starts that fail: wrong token, nobody there, a broken devcontainer, a hook that never ends and is cancelled.
   const wrong = await make(repository("wrong", { a: "" }), wrongToken.whole);
@@ -213,9 +232,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
     house.signal(victim, "SIGKILL");
   }
   for (const daemon of daemons) await house.ready(daemon, 60_000);
-  await until("the start is settled", 120_000, async () =>
-    ["running", "error"].includes((await api.call<Gitspace>("GET", `gitspaces/${good}`)).state),
-  );
+  await until("the start is settled", 120_000, () => isSettled(good));
   secrets.push(...vmSecrets());
   await until("one is deleted", 60_000, async () => {
     await api.call("DELETE", `gitspaces/${broken}`);
@@ -232,7 +249,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
     readFileSync(join(house.data, "secrets", "redis-local-password"), "utf8").trim(),
   );
   for (const body of bodies) search.look("an answer of the API", body);
-  for (const id of [good, wrong, nobody, broken, endless]) {
+  for (const id of [good, wrong, nobody, broken, endless, unlucky, halfway]) {
     for (const part of ["", "/events", "/logs", "/events?limit=100&page=2"]) {
       search.look(`the API's ${part} of ${id}`, await ask("GET", `/api/v1/gitspaces/${id}${part}`));
     }
@@ -245,7 +262,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
     `and ${passing.looked.processes} times at a process on the way`,
   );
   // That the search reaches these places at all: what is allowed there is found there, and nowhere else when it is a secret.
-  const task = (await api.events(good)).find(({ task_id: id }) => id !== null)?.task_id ?? "";
+  const task = (await api.events(good)).find(({ event }) => event === "infra_vm_creation_completed")?.task_id ?? "";
   const control = secretSearch([
     { name: "admin token", text: house.system.adminToken },
     { name: "task", text: task },
