@@ -62,10 +62,14 @@ export async function openFailover(pool: { warm: number; max: number }): Promise
       vmStartMs: 20_000,
       sweepMs: 2_000,
     });
-    const log = createLog("runner", (process.env["GITSPACES_LOG_LEVEL"] ?? "silent") as "silent");
+    const log = createLog("runner", "silent");
     opened.use(await startRunner({ config, pools: [spec], provider, log, signal: new AbortController().signal }));
   }
-  const redis = new Redis({ ...parseRedisUrl(trio.url, trio.password), maxRetriesPerRequest: null });
+  const redis = new Redis({
+    ...parseRedisUrl(trio.url, trio.password),
+    maxRetriesPerRequest: null,
+    socketTimeout: 10_000,
+  });
   redis.on("error", () => undefined);
   opened.defer(() => redis.disconnect());
   const queue = new Queue(RUNNER_QUEUE, { connection: redis, prefix: REDIS_PREFIX });
@@ -98,8 +102,8 @@ export async function openFailover(pool: { warm: number; max: number }): Promise
         if (
           claimed
             .map(({ labels }) => labels["gs-gitspace"])
-            .sort()
-            .join() !== [...ids].sort().join()
+            .toSorted()
+            .join() !== [...ids].toSorted().join()
         )
           return false;
         for (const { id, labels } of claimed) {
@@ -111,10 +115,10 @@ export async function openFailover(pool: { warm: number; max: number }): Promise
         const warm = await redis.zrange(redisKeys.warm("default"), "0", "-1");
         return (
           warm.length === pool.warm &&
-          warm.sort().join() ===
+          warm.toSorted().join() ===
             stock
               .map(({ id }) => id)
-              .sort()
+              .toSorted()
               .join()
         );
       });
@@ -130,7 +134,11 @@ function watchOwners(provider: FakeProvider): { doubles: () => string[] } {
   const note = (vm: string, gitspace: string | undefined) => {
     if (gitspace !== undefined) history.set(vm, (history.get(vm) ?? new Set()).add(gitspace));
   };
-  const { label, attachDisk, create } = provider;
+  const [label, attachDisk, create] = [
+    provider.label.bind(provider),
+    provider.attachDisk.bind(provider),
+    provider.create.bind(provider),
+  ];
   provider.label = async (id, labels, version, call) => {
     const vm = await label(id, labels, version, call);
     note(id, vm.labels["gs-gitspace"]);

@@ -54,10 +54,10 @@ export async function visitor(house: House, id: string) {
   const ask = async () => (await follow(page, jar)).status;
   await follow(await house.api.signInLink(id), jar);
   const refused: number[] = [];
-  let isAsking = true;
+  const leave = new AbortController();
   let served = 0;
   const asking = (async () => {
-    while (isAsking) {
+    while (!leave.signal.aborted) {
       const status = await ask().catch(() => 0);
       if (status === 200) served++;
       else refused.push(status);
@@ -70,7 +70,7 @@ export async function visitor(house: House, id: string) {
     refused: refused as readonly number[],
     served: () => served,
     async [Symbol.asyncDispose]() {
-      isAsking = false;
+      leave.abort();
       await asking;
     },
   };

@@ -26,7 +26,7 @@ afterAll(async () => await house[Symbol.asyncDispose]());
 
 const running = (...ids: string[]) => new Map(ids.map((id) => [id, "running"] as const));
 const vmsOf = async (...ids: string[]) =>
-  (await look(house)).vms.flatMap(({ id, gitspace }) => (ids.includes(gitspace ?? "") ? [id] : [])).sort();
+  (await look(house)).vms.flatMap(({ id, gitspace }) => (ids.includes(gitspace ?? "") ? [id] : [])).toSorted();
 
 async function allReady(): Promise<void> {
   for (const daemon of ["runner", "delegate", "gateway"] as const) await house.ready(daemon, 60_000);
@@ -63,7 +63,7 @@ test.each([0, 300, 900])(
     await house.api.call("POST", `gitspaces/${identifier}/actions`, { action: "start" });
     await new Promise((resolve) => setTimeout(resolve, afterMs));
     await whileRedisIsDead(house, (folder) => void cutTail(folder, 300));
-    await house.api.until(identifier, ["running"], 90_000);
+    expect((await house.api.until(identifier, ["running"], 90_000)).state).toBe("running");
     await settled(house, running(stays, identifier), 1, CONVERGED_MS);
     await house.api.call("DELETE", `gitspaces/${identifier}`);
     await settled(house, running(stays), 1);

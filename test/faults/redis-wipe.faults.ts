@@ -10,7 +10,8 @@ let house: House;
 let url: string;
 const running: string[] = [];
 const expected = () => new Map(running.map((id) => [id, "running"] as const));
-const vmIds = async () => (await look(house)).vms.flatMap(({ id, gitspace }) => (gitspace === null ? [] : [id])).sort();
+const vmIds = async () =>
+  (await look(house)).vms.flatMap(({ id, gitspace }) => (gitspace === null ? [] : [id])).toSorted();
 
 beforeAll(async () => {
   house = await openHouse({ pool });
@@ -62,7 +63,7 @@ test.each(["runner.afterReserve", "runner.afterClaimLabel", "runner.afterIdentit
     await until(`${point} is passed`, 30_000, () => house.hasPassed(point));
     await wipe(house);
     house.signal("runner", "SIGCONT");
-    await house.api.until(identifier, ["running"], 90_000);
+    expect((await house.api.until(identifier, ["running"], 90_000)).state).toBe("running");
     await settled(house, new Map([...expected(), [identifier, "running"] as const]), 1);
     await house.api.call("DELETE", `gitspaces/${identifier}`);
     await settled(house, expected(), 1);

@@ -104,6 +104,7 @@ test("I5 E4: a route that is still missing when the runner has written every rou
   await open.vouch();
   await open.publish({ change: "rebuilt" });
   await until(() => !open.isServed(), "the route is gone");
+  expect(open.routes.size).toBe(0);
 });
 
 test("I5 E4: routes that Redis forgot are not served for ever without a runner", async () => {

@@ -132,7 +132,7 @@ test("I1 I5 E4b: nobody's home disk is put into a VM whose label names another, 
   const { held, running } = await runningBench();
   const { redis, provider } = running;
   const attached: string[] = [];
-  const { attachDisk } = provider;
+  const attachDisk = provider.attachDisk.bind(provider);
   provider.attachDisk = async (disk, vm, call) => {
     attached.push(`${disk} into ${vm}`);
     await attachDisk(disk, vm, call);

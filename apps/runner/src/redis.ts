@@ -6,8 +6,8 @@ import { Redis } from "ioredis";
 
 type Options = { redisUrl: string; redisPasswordFile?: string | undefined; signal: AbortSignal; deadlineMs?: number };
 const START_DEADLINE_MS = 60_000;
-/** Twice as long as the longest wait that BullMQ asks for: a connection that says less is dead without saying so. */
-const SILENT_MS = 20_000;
+/** Longer than the longest wait that BullMQ asks for (10 s): a connection that is silent for more is dead without saying so. */
+const SILENT_MS = 15_000;
 
 /**
  * Connects, waiting for a Redis that is not up yet. Later outages are waited out by the connection itself.

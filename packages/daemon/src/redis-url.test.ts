@@ -35,7 +35,6 @@ test("sentinels are listed, and the name of their master is the path", () => {
       { host: "three", port: 26379 },
     ],
     name: "main",
-    failoverDetector: true,
     username: "runner",
     password: "right",
   });

@@ -6,9 +6,7 @@ type Host = { host: string; port: number };
 type Who = { username?: string; password?: string };
 type Tls = { tls?: Record<string, never>; enableTLSForSentinelMode?: boolean };
 /** What an ioredis connection is made with. */
-export type RedisPlace = Who &
-  Tls &
-  (Host | { path: string } | { sentinels: Host[]; name: string; failoverDetector: true });
+export type RedisPlace = Who & Tls & (Host | { path: string } | { sentinels: Host[]; name: string });
 
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
@@ -55,11 +53,11 @@ function placeOf(scheme: string, hosts: string, path: string): RedisPlace {
   if (hosts === "") throw refused("should list at least one sentinel, such as redis+sentinel://host:26379/master");
   if (path === "") throw refused("should end with the name of the master, such as redis+sentinel://host:26379/master");
   const sentinels = hosts.split(",").map((each) => hostOf(each, SENTINEL_PORT));
-  // A master that hangs or was cut off closes nothing: the sentinels say when another took its place.
+  // Without ioredis's failover detector: its news in the middle of a reconnect would end the connection for good. A master that
+  // hangs is left by the limits on silence that every connection has.
   return {
     sentinels,
     name: path,
-    failoverDetector: true,
     ...tls,
     ...("tls" in tls ? { enableTLSForSentinelMode: true } : {}),
   };
