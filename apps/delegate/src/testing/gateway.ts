@@ -13,7 +13,7 @@ type Behaviour = {
   /** Accepts when it gives nothing. */
   submit?: (submitted: Submitted, attempt: number) => Failure | undefined;
   /** The lines after `after`; the connection ends after them. */
-  lines?: (after: number, attempt: number) => TaskStreamLine[];
+  lines?: (after: number, attempt: number, taskId: string) => TaskStreamLine[];
 };
 export type TestGateway = { url: string; submitted: Submitted[]; after: number[] } & AsyncDisposable;
 
@@ -34,7 +34,9 @@ export async function startGateway(identity: TlsIdentity, { submit, lines }: Beh
     }
     after.push(Number(url.searchParams.get("after")));
     response.writeHead(200, { "content-type": "application/x-ndjson" });
-    for (const line of lines?.(after.at(-1) ?? 0, after.length) ?? []) response.write(`${JSON.stringify(line)}\n`);
+    const [, , taskId = ""] = url.pathname.split("/");
+    for (const line of lines?.(after.at(-1) ?? 0, after.length, taskId) ?? [])
+      response.write(`${JSON.stringify(line)}\n`);
     response.end();
   }
 
