@@ -57,7 +57,7 @@ export function claimStore(redis: Redis) {
   const reserve = script("gsReserve");
   const setRoute = script("gsSetRoute");
   const removeRoute = script("gsRemoveRoute");
-  const { claim, warm, slots, route: routeKey } = redisKeys;
+  const { claim, warm, slots, full, route: routeKey } = redisKeys;
 
   return {
     /**
@@ -94,7 +94,7 @@ export function claimStore(redis: Redis) {
       pool: PoolSpec,
       now: number,
     ): Promise<Reservation> {
-      const keys = [claim(task.gitspaceId), warm(pool.name), slots(pool.name)];
+      const keys = [claim(task.gitspaceId), warm(pool.name), slots(pool.name), full(pool.name)];
       return Reserved.parse(
         await reserve(keys, [task.gitspaceId, task.generation, task.id, pool.name, pool.max, now, MAX_ATTEMPTS]),
       );

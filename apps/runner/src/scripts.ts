@@ -51,6 +51,9 @@ local function isStale(lease, epoch)
 end
 `;
 
+/** Looking through ten thousand slots takes a while, so what was seen counts this long, unless a VM of the stock gets one. */
+const FULL_MS = 200;
+
 export const scripts = {
   /** → 1 while every record is known to be there. */
   gsIsWhole: `${whole}
@@ -104,7 +107,7 @@ export const scripts = {
     return 1`,
 
   /**
-   * claim, warm, slots | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
+   * claim, warm, slots, full | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
    * A Gitspace that holds a VM gets that one; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
    * `unsure`: Redis may have lost records. `coming`: no slot is free, but a VM of the stock is being made or removed, so there will be one.
    */
@@ -137,9 +140,11 @@ export const scripts = {
       end
     end
     if redis.call('HLEN', slots) >= max then
+      if redis.call('EXISTS', KEYS[4]) == 1 then return {'full', '', attempt} end
       for _, taker in ipairs(redis.call('HVALS', slots)) do
         if taker == '' then return {'coming', '', attempt} end
       end
+      redis.call('SET', KEYS[4], '1', 'PX', ${FULL_MS})
       return {'full', '', attempt}
     end
     local id = pool .. '-' .. string.sub(redis.sha1hex(task .. '.' .. attempt), 1, 12)
@@ -149,12 +154,13 @@ export const scripts = {
     redis.call('HSET', claim, 'vm', id, 'task', task, 'attempt', attempt)
     return {'cold', id, attempt}`,
 
-  /** slots, vm, lease | id, pool, max, now, epoch or '' → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
+  /** slots, vm, lease, full | id, pool, max, now, epoch or '' → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
   gsAddStock: `${whole}${planner}
     if not isWhole() or isStale(KEYS[3], ARGV[5]) then return 0 end
     if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
     if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
     redis.call('HSET', KEYS[1], ARGV[1], '')
+    redis.call('DEL', KEYS[4])
     redis.call('HSET', KEYS[2], 'id', ARGV[1], 'pool', ARGV[2], 'power', 'making', 'agent', 'starting', 'createdAt', ARGV[4], 'owner', '')
     return 1`,
 

@@ -84,7 +84,7 @@ export function vmStore(redis: Redis, log: Pick<Logger, "error">) {
     },
     /** Takes a slot under `max` for a new VM of the stock; false when there is none, or the lease has another epoch by now. */
     async addStock(id: string, pool: PoolSpec, now: number, epoch?: number): Promise<boolean> {
-      const keys = [slots(pool.name), vmKey(id), redisKeys.lease(pool.name)];
+      const keys = [slots(pool.name), vmKey(id), redisKeys.lease(pool.name), redisKeys.full(pool.name)];
       return done.parse(await addStock(keys, [id, pool.name, pool.max, now, epoch ?? ""]));
     },
     /** The provider made it; false when it was given up meanwhile. */

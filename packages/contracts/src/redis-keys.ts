@@ -10,6 +10,8 @@ export const redisKeys = {
   warm: (pool: string) => `gs:pool:${pool}:warm`,
   /** Every slot taken under the pool's `max`: slot id → what took it. */
   slots: (pool: string) => `gs:pool:${pool}:slots`,
+  /** There for a moment after somebody looked: every slot under `max` is a Gitspace's. */
+  full: (pool: string) => `gs:pool:${pool}:full`,
   lease: (pool: string) => `gs:pool:${pool}:lease`,
   /** The claim of a Gitspace: which VM it holds under which generation. */
   claim: (gitspaceId: string) => `gs:claim:${gitspaceId}`,
