@@ -101,7 +101,7 @@ export async function openFailover(pool: { warm: number; max: number }): Promise
         const claimed = [...provider.vms.values()].filter(({ labels }) => labels["gs-gitspace"] !== undefined);
         if (
           claimed
-            .map(({ labels }) => labels["gs-gitspace"])
+            .map(({ labels }) => String(labels["gs-gitspace"]))
             .toSorted()
             .join() !== [...ids].toSorted().join()
         )

@@ -83,7 +83,7 @@ async function runningBench(): Promise<{ held: string; running: RunnerBench }> {
 }
 const isReady = async ({ runner }: RunnerBench) => {
   try {
-    await Promise.all(Object.values(runner.checks).map((check) => check()));
+    await Promise.all(Object.values(runner.checks).map(async (check) => await check()));
     return true;
   } catch {
     return false;
