@@ -222,6 +222,7 @@ function watcher(records: Records, provider: WorldProvider, start: StartState, v
     /** Records were lost: what was written since says nothing any more. */
     forget: (to: Kept) => {
       isTold = true;
+      taken = Number.MAX_SAFE_INTEGER;
       note(to);
     },
   };
