@@ -58,8 +58,8 @@ test.each(["kill", "error"])(
     const ca = cleanup.use(makeCa());
     const gateway: TestGateway = cleanup.use(
       await startGateway(ca.issue("gateway", "gateway-1"), {
-        lines: () => {
-          const task = gateway.submitted.at(-1)?.task;
+        lines: (_after, _attempt, taskId) => {
+          const task = gateway.submitted.find((each) => each.task.id === taskId)?.task;
           if (task === undefined) return [];
           const result: TaskResult<"gitspace.status"> = {
             state: "running",
@@ -76,4 +76,56 @@ test.each(["kill", "error"])(
     const slow = new Set<string>();
     const runner = cleanup.use(
       startRunner(redis.url, async (task, job) => {
-        await job.updateProgress({ events: [eventOf(task, 1)] }, 240_000);
+        await job.updateProgress({ events: [eventOf(task, 1)] });
+        await sleep(slow.has(task.id) ? SLOW_MS : 20);
+        return vmGone(task);
+      }),
+    );
+    const folder = mkdtempSync(join(tmpdir(), "failpoints-"));
+    cleanup.defer(() => rmSync(folder, { recursive: true }));
+    for (const name of points) writeFileSync(join(folder, name), action);
+    const unpassed = () => points.filter((name) => readFileSync(join(folder, name), "utf8") === action);
+
+    const [lost, unheard] = [new Set<string>(), new Set<string>()];
+    controlPlane.intercept = ({ path }) => {
+      if (path.endsWith("/acquire") && [...lost].some((id) => path.includes(id))) return 409;
+      return path.endsWith("/events") && [...unheard].some((id) => path.includes(id)) ? 404 : undefined;
+    };
+    const isClosed = ({ id }: { id: string }) => controlPlane.tasks.get(id)?.closed === true;
+    const fine: VmTask[] = [];
+    const others: { id: string }[] = [];
+    const fate = <T extends VmTask | ReturnType<typeof gitspaceTask>>(task: T, marked?: Set<string>): T => {
+      marked?.add(task.id);
+      controlPlane.offer(wire(task));
+      return task;
+    };
+    const delegate = cleanup.use(
+      keepRunning(settings, {
+        GITSPACES_FAILPOINT_FOLDER: folder,
+        GITSPACES_GATEWAY_TASKS_URL: gateway.url,
+      }),
+    );
+    const deadline = performance.now() + 150_000;
+    while (unpassed().length > 0 && performance.now() < deadline) {
+      fine.push(fate(vmTask(600_000)), fate(vmTask(600_000), unheard));
+      others.push(fate(gitspaceTask(600_000)), fate(vmTask(700), slow));
+      const stray = fate(vmTask(600_000), lost);
+      const cancelled = fate(vmTask(600_000), slow);
+      others.push(cancelled);
+      await sleep(350);
+      controlPlane.cancel(cancelled.id);
+      for (const { id } of fine.filter(isClosed).slice(-2)) controlPlane.offerAgain(id);
+      await sleep(350);
+      controlPlane.tasks.delete(stray.id);
+    }
+    expect(unpassed()).toEqual([]);
+    expect(delegate.deaths).toBe(action === "kill" ? points.length : 0);
+    await until("every task is answered", 60_000, () => [...fine, ...others].every(isClosed));
+    for (const { id } of [...fine, ...others]) {
+      expect(new Set(controlPlane.answers.get(id)).size, `answers to ${id}`).toBe(1);
+    }
+    for (const { id } of fine) expect(response(controlPlane.answers.get(id)?.[0] ?? "").code).toBe("OK");
+    expect(new Set(runner.executed).size).toBe(runner.executed.length);
+  },
+  240_000,
+);
