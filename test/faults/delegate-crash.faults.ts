@@ -119,7 +119,9 @@ test.each(["kill", "error"])(
       controlPlane.tasks.delete(stray.id);
     }
     expect(unpassed()).toEqual([]);
-    expect(delegate.deaths).toBe(action === "kill" ? points.length : 0);
+    const deaths = action === "kill" ? points.length : 0;
+    await until("the last to be killed is dead", 10_000, () => delegate.deaths >= deaths);
+    expect(delegate.deaths).toBe(deaths);
     await until("every task is answered", 60_000, () => [...fine, ...others].every(isClosed));
     for (const { id } of [...fine, ...others]) {
       expect(new Set(controlPlane.answers.get(id)).size, `answers to ${id}`).toBe(1);
