@@ -111,16 +111,15 @@ async function under(house: House, cell: Cell | undefined, doIt: () => Promise<v
   const { point, victim } = cell;
   const owner = ownerOf(point);
   house.arm(point, victim === owner ? "kill" : "stop");
-  const reached = until(`${point} is passed`, 60_000, () => house.hasPassed(point)).then(
-    () => {
-      if (victim !== owner) {
-        house.signal(victim, "SIGKILL");
-        house.signal(owner, "SIGCONT");
-      }
-      return true;
-    },
-    () => false,
-  );
+  const strike = async () => {
+    await until(`${point} is passed`, 60_000, () => house.hasPassed(point));
+    if (victim === owner) return true;
+    await house.stopped(owner);
+    house.signal(victim, "SIGKILL");
+    house.signal(owner, "SIGCONT");
+    return true;
+  };
+  const reached = strike().catch(() => false);
   await doIt();
   return async () => await Promise.race([reached, sleep(REACH_MS, false)]);
 }

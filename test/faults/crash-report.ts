@@ -4,7 +4,7 @@ import type { Verdict } from "./crash-lap.ts";
 
 /** Prints the table. */
 export function printTable(verdicts: readonly Verdict[]): void {
-  const times = verdicts.map(({ settledMs }) => settledMs).sort((one, other) => one - other);
+  const times = verdicts.map(({ settledMs }) => settledMs).toSorted((one, other) => one - other);
   const at = (share: number) => seconds(times[Math.ceil(times.length * share) - 1] ?? 0);
   const rows = verdicts
     .toSorted((one, other) => one.point.localeCompare(other.point) || one.victim.localeCompare(other.victim))

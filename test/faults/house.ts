@@ -26,6 +26,8 @@ export type House = AsyncDisposable & {
   /** The process of a daemon or of Redis now, or the agents' of all VMs. */
   pids(victim: Victim): number[];
   signal(victim: Victim, signal: NodeJS.Signals): void;
+  /** Waits until a process of the victim stands still: a failpoint is passed a moment before its signal arrives. */
+  stopped(victim: Victim): Promise<void>;
   /** Waits until the daemon says that it can do its work. */
   ready(daemon: Daemon, withinMs?: number): Promise<void>;
 };
@@ -61,6 +63,9 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     },
     signal(victim, signal) {
       for (const pid of house.pids(victim)) send(pid, signal);
+    },
+    async stopped(victim) {
+      await until(`${victim} stands still`, 10_000, () => house.pids(victim).some(isStopped));
     },
     async ready(daemon, withinMs = 30_000) {
       const port = system.ready.ports[`${daemon.replace("-", "_")}_admin`];
@@ -118,6 +123,11 @@ function isOf(pid: number, data: string): boolean {
 function parentOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
+function isStopped(pid: number): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

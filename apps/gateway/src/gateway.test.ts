@@ -452,7 +452,10 @@ test.each([
 test("health is reported, and the admin listener says what is loaded", async () => {
   await until(() => street.controlPlane.reports.some((report) => report.kind === "health"), "health was reported");
   const { port } = street.gateway.adminAddress;
-  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  await until(
+    async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200,
+    "the first round trips were made",
+  );
 });
 
 test("a restarted gateway serves from disk while the control plane is away, and asks to go on from where it was", async () => {
