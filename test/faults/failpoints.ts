@@ -5,13 +5,15 @@ import { failpointNames as runner } from "../../apps/runner/src/failpoints.ts";
 import { failpointNames as agent } from "../../packages/agent/src/failpoints.ts";
 import { failpointNames as controlPlane } from "../../packages/control-plane/src/failpoints.ts";
 
-/** A life that nobody disturbs does not pass them: the task went to another delegate, or its answer came late or was not wanted. */
+/** A life that nobody disturbs does not pass them: the task was cancelled or went to another delegate, its answer came late or was not wanted. */
 const unusual = [
   "delegate.afterForget",
   "delegate.afterHold",
   "delegate.afterLateAnswerStored",
   "delegate.afterAnswerReopened",
   "delegate.afterEventsRefused",
+  "delegate.afterCancelMarked",
+  "delegate.afterCancelTold",
 ];
 
 export const failpointsOnTheWay: readonly string[] = [
