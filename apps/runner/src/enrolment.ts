@@ -112,8 +112,8 @@ async function enrol(
     throw fail("denied", "This instance is not on record, or already has another key.");
   }
   const answered = await answer(request.publicKey, "vm", instanceId, keys, collaborators);
-  // Last of all: a runner that ends before this leaves a token with which the same key may ask again.
-  if ((await collaborators.tokens.spend(token)) !== instanceId)
+  // Spent for this key: when the runner ends before its answer has left, the same key may ask again.
+  if ((await collaborators.tokens.spend(token, request.keyFingerprint)) !== instanceId)
     throw fail("denied", "The enrolment token was used.", { field: "token" });
   collaborators.onEnrolled(instanceId);
   return answered;
