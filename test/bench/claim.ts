@@ -43,8 +43,8 @@ export async function claim(runs: number): Promise<Record<string, number>> {
   // Afterwards: the garbage that it leaves would be collected in our time.
   for (const [index, size] of sizes.entries()) {
     const pool = pools[index];
-    for (let run = 0; pool !== undefined && run < contended[size]; run++)
-      contenderMs.get(size)?.push(await timed(redis, pool, theirs, run));
+    if (pool === undefined) continue;
+    for (let run = 0; run < contended[size]; run++) contenderMs.get(size)?.push(await timed(redis, pool, theirs, run));
   }
   const of = (from: Map<number, number[]>, size: number, share: number) =>
     rounded(percentile(from.get(size) ?? [], share));
