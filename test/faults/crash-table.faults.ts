@@ -9,7 +9,7 @@ import { failpointsOnTheWay } from "./failpoints.ts";
 import { type House, openHouse } from "./house.ts";
 import { person } from "./life.ts";
 
-const HOUSES = Number(process.env["HOUSES"] ?? 3);
+const HOUSES = Number(process.env["HOUSES"] ?? 4);
 /** A point may lie on a way that an action takes only now and then. */
 const TRIES = 3;
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1_000));

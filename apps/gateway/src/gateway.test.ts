@@ -452,10 +452,10 @@ test.each([
 test("health is reported, and the admin listener says what is loaded", async () => {
   await until(() => street.controlPlane.reports.some((report) => report.kind === "health"), "health was reported");
   const { port } = street.gateway.adminAddress;
-  await until(
-    async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200,
-    "the first round trips were made",
-  );
+  const readiness = async () =>
+    (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { ready: boolean; reasons: unknown };
+  await until(async () => (await readiness()).ready, "the first round trips were made");
+  expect((await readiness()).reasons).toEqual({});
 });
 
 test("a restarted gateway serves from disk while the control plane is away, and asks to go on from where it was", async () => {

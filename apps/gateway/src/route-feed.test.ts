@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { redisKeys, type Route, type RouteChange, ROUTES_CHANNEL, type RoutesRebuilt } from "@gitspaces/contracts";
 import { createLog } from "@gitspaces/daemon";
 import type { Redis } from "ioredis";
@@ -19,17 +18,20 @@ const route = (generation: number): Route => ({
   keyFingerprint: "f",
 });
 
+/** A connection that was cut tells of an error first, which `once` of node:events would take for the end. */
+const isReady = async (redis: Redis) => await new Promise<void>((resolve) => redis.once("ready", resolve));
+
 test("changes are heard although the subscription was lost in the middle of a listing", async () => {
   await using redis = await startRedis();
   const place = { url: redis.url, password: undefined };
   const [commands, subscriber] = [connectRedis(place, log, "commands"), connectRedis(place, log, "subscriber")];
-  await Promise.all([once(commands, "ready"), once(subscriber, "ready")]);
+  await Promise.all([isReady(commands), isReady(subscriber)]);
   await redis.client.set(redisKeys.route("hello-k3v9x2"), JSON.stringify(route(1)));
   let listings = 0;
   const listing = {
     async scan(...args: Parameters<Redis["scan"]>) {
       if (listings++ === 0) {
-        const again = once(subscriber, "ready");
+        const again = isReady(subscriber);
         await redis.client.call("CLIENT", "KILL", "TYPE", "pubsub");
         await again;
       }
@@ -54,7 +56,7 @@ async function openFeed(graceMs?: number) {
   const redis = await startRedis();
   const place = { url: redis.url, password: undefined };
   const [commands, subscriber] = [connectRedis(place, log, "commands"), connectRedis(place, log, "subscriber")];
-  await Promise.all([once(commands, "ready"), once(subscriber, "ready")]);
+  await Promise.all([isReady(commands), isReady(subscriber)]);
   const vouch = async () => {
     const run = /^run_id:(\w+)/m.exec(await redis.client.info("server"))?.[1] ?? "";
     await redis.client.set(redisKeys.whole("records"), run);
@@ -68,7 +70,7 @@ async function openFeed(graceMs?: number) {
   const publish = async (change: RouteChange | RoutesRebuilt) =>
     await redis.client.publish(ROUTES_CHANNEL, JSON.stringify(change));
   const reconnect = async () => {
-    const again = once(subscriber, "ready");
+    const again = isReady(subscriber);
     await redis.client.call("CLIENT", "KILL", "TYPE", "pubsub");
     await again;
     await until(() => feed.isCurrent, "routes are current again");

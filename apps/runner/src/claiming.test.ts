@@ -150,7 +150,7 @@ test.each(["label", "createDisk", "attachDisk"] as const)(
     await redis.hdel(`gs:claim:${HELLO}`, "lockedBy", "lockedUntil");
     const again = await run({ ...task, id: randomUUID() });
     expect(again).toMatchObject({ outcome: "ok", result: { vm: { instanceId: stock }, warm: true } });
-    await redis.hset(`gs:claim:${HELLO}`, "lockedBy", "the other runner", "lockedUntil", Date.now() + 60_000);
+    await redis.hset(`gs:claim:${HELLO}`, "lockedBy", "the other runner", "lockedUntil", Date.now() + 2_000);
     woken.resolve();
     await zombie;
     expect([...provider.vms.values()].filter((vm) => vm.labels["gs-gitspace"] === HELLO).map(({ id }) => id)).toEqual([

@@ -164,8 +164,10 @@ export function fakeProvider({
       await powerOff(id);
     },
     async [Symbol.asyncDispose]() {
+      // An agent that still asks for its certificate ends with its VM's power.
+      for (const id of listeners.keys()) await powerOff(id);
       await Promise.all(booting);
-      for (const id of vms.keys()) await powerOff(id);
+      for (const id of agents.keys()) await powerOff(id);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -53,14 +53,20 @@ export async function startStandInAgent({ metadata, listener, folder, ide = "rea
       (error: unknown) => send(response, httpStatus(toFailure(error).code), toProblem(toFailure(error))),
     );
   });
-  const identity = await enrolled(metadata, folder);
+  const off = new AbortController();
+  listener.once("close", () => off.abort());
+  const identity = await enrolled(metadata, folder, off.signal);
   listener.setSecureContext(serverTls(identity));
   return agent;
 }
 
-/** The runner may not know the VM's address yet, or is being started again: an agent asks again, as the real one does. */
-async function enrolled({ enrolUrl, caFingerprint, token, instanceId }: AgentMetadata, folder: string) {
-  const signal = AbortSignal.timeout(ENROL_MS);
+/** The runner may not know the VM's address yet, or is being started again: an agent asks again, until its VM is off. */
+async function enrolled(
+  { enrolUrl, caFingerprint, token, instanceId }: AgentMetadata,
+  folder: string,
+  off: AbortSignal,
+) {
+  const signal = AbortSignal.any([off, AbortSignal.timeout(ENROL_MS)]);
   for (;;) {
     try {
       return await enrol({

@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { setTimeout as sleep } from "node:timers/promises";
 import { keyFingerprint } from "@gitspaces/daemon/certificates";
 import { expect, test } from "vitest";
-import { startAgent } from "./testing/agent.ts";
-import { ADA, BOB, DOMAIN, openStreet, type Street, until } from "./testing/street.ts";
+import { startAgent } from "../../apps/gateway/src/testing/agent.ts";
+import { ADA, BOB, DOMAIN, openStreet, type Street, until } from "../../apps/gateway/src/testing/street.ts";
 
 const SWAPS = 1_000;
 const VMS = 6;
