@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// Each file starts what it needs; one after the other, since they measure recovery against time.
+// Each file starts what it needs. One after the other unless the command line says otherwise: the crash table measures time.
 export default defineConfig({
   test: {
     include: ["**/*.faults.ts"],

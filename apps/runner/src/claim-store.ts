@@ -10,7 +10,8 @@ import {
 } from "@gitspaces/contracts";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { defineScript, scripts } from "./scripts.ts";
+import { defineScript } from "./script.ts";
+import { scripts } from "./scripts.ts";
 
 /** What a task wants of its Gitspace; it decides which generations stand in its way. */
 export type Purpose = "provision" | "stop" | "destroy";

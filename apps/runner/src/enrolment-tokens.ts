@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { redisKeys } from "@gitspaces/contracts";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { defineScript } from "./scripts.ts";
+import { defineScript } from "./script.ts";
 
 const LIFE_MS = 10 * 60 * 1_000;
 

@@ -4,7 +4,7 @@ import { redisKeys, ROUTES_CHANNEL } from "@gitspaces/contracts";
 import type { Owner, Vm } from "@gitspaces/vm-pool";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { defineScript, POOLS_CHANNEL } from "./scripts.ts";
+import { defineScript, POOLS_CHANNEL } from "./script.ts";
 
 const scripts = {
   /**

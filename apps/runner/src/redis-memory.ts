@@ -3,7 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { redisKeys, type RoutesRebuilt } from "@gitspaces/contracts";
 import type { Redis } from "ioredis";
-import { defineScript, scripts } from "./scripts.ts";
+import { defineScript } from "./script.ts";
+import { scripts } from "./scripts.ts";
 
 /** Longer than any comparison takes; one that was cut short leaves no key for ever. */
 const COMPARISON_MS = 10 * 60_000;

@@ -32,7 +32,7 @@ import { poolStates, tellingPools } from "./pool-states.ts";
 import { recordSurvey } from "./record-survey.ts";
 import { checkRedis, openRedis } from "./redis.ts";
 import { redisMemory } from "./redis-memory.ts";
-import { POOLS_CHANNEL } from "./scripts.ts";
+import { POOLS_CHANNEL } from "./script.ts";
 import { startSweepLoop } from "./sweep-loop.ts";
 import { sweeper } from "./sweep.ts";
 import { startTaskWorker } from "./task-worker.ts";

@@ -4,7 +4,8 @@ import type { Logger } from "@gitspaces/daemon";
 import type { Owner } from "@gitspaces/vm-pool";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { defineScript, scripts } from "./scripts.ts";
+import { defineScript } from "./script.ts";
+import { scripts } from "./scripts.ts";
 import { readVmRecord, type VmRecord } from "./vm-record.ts";
 
 export type Adopted = {

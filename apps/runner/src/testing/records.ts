@@ -6,7 +6,8 @@ import type { Redis } from "ioredis";
 import { type ClaimStore, claimStore } from "../claim-store.ts";
 import { type Mending, mending } from "../mending.ts";
 import { recordSurvey, type RecordSurvey } from "../record-survey.ts";
-import { defineScript, scripts } from "../scripts.ts";
+import { defineScript } from "../script.ts";
+import { scripts } from "../scripts.ts";
 import { type VmStore, vmStore } from "../vm-store.ts";
 import type { Kept } from "./memory-records.ts";
 

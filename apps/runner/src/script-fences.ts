@@ -1,0 +1,35 @@
+// What scripts refuse before they write: a generation that is too low, records that may be lost, a plan that is stale.
+import { redisKeys } from "@gitspaces/contracts";
+
+/**
+ * Each owner of state keeps the highest generation it has seen. A lower one is superseded; after a stop the starts of the same
+ * generation are; after a delete everything but the delete is.
+ */
+export const fence = `
+local function superseded(claim, generation, purpose)
+  local f = redis.call('HMGET', claim, 'generation', 'stopped', 'destroyed')
+  if generation < tonumber(f[1] or '0') then return true end
+  if f[3] and purpose ~= 'destroy' then return true end
+  return purpose == 'provision' and generation <= tonumber(f[2] or '0')
+end
+`;
+
+/**
+ * After a restart, a failover or a wipe Redis may have forgotten what it acknowledged. What depends on every record being there
+ * waits until they have been compared with the provider in this very Redis process.
+ */
+export const whole = `
+local function run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '-'
+end
+local function isWhole()
+  return redis.call('GET', '${redisKeys.whole("records")}') == run()
+end
+`;
+
+/** What was planned under a lease is not done any more once another runner has the lease: its plan counts. */
+export const planner = `
+local function isStale(lease, epoch)
+  return epoch ~= '' and redis.call('HGET', lease, 'epoch') ~= epoch
+end
+`;
