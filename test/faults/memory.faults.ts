@@ -1,9 +1,10 @@
 // Memory that runs out: the daemon ends, its supervisor starts it again, and no task is left without an answer.
 import { execFileSync } from "node:child_process";
+import { get } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Gitspace } from "@gitspaces/contracts";
-import { isAlive, readiness } from "./apart.ts";
-import { daemons, type House, openHouse, until } from "./house.ts";
+import { isAlive } from "./apart.ts";
+import { type Daemon, daemons, type House, openHouse, until } from "./house.ts";
 import { look } from "./scene.ts";
 
 let house: House;
@@ -25,8 +26,7 @@ test.each(daemons)(
     execFileSync("prlimit", ["--pid", String(pid), "--as=1048576:"]);
     await until("it has ended and was started again", 60_000, async () => {
       if (!isAlive(pid)) return house.pids(daemon).some((each) => each !== pid);
-      // What it is asked needs memory.
-      await Promise.all(Array.from({ length: 8 }, async () => await readiness(house, daemon)));
+      await press(daemon);
       return false;
     });
     for (const each of daemons) await house.ready(each, 60_000);
@@ -39,6 +39,20 @@ test.each(daemons)(
     await house.api.call("DELETE", `gitspaces/${identifier}`);
   },
 );
+
+/** What it is asked needs memory: many connections at once, each with a long head, for a long answer. */
+async function press(daemon: Daemon): Promise<void> {
+  const port = house.system.ready.ports[`${daemon.replace("-", "_")}_admin`];
+  const headers = { "x-long": "x".repeat(12_000) };
+  const ask = async () =>
+    await new Promise<void>((resolve) => {
+      const asking = get({ host: "127.0.0.1", port, path: "/metrics", headers, agent: false, timeout: 4_000 });
+      asking.once("response", (answer) => answer.resume().once("close", resolve));
+      asking.once("timeout", () => asking.destroy());
+      asking.once("error", () => resolve());
+    });
+  await Promise.all(Array.from({ length: 200 }, ask));
+}
 
 async function openTasks() {
   return (await look(house)).tasks.filter(({ outcome }) => outcome === null);
