@@ -34,6 +34,9 @@ createServer((request, answer) => {
   ".devcontainer.json": JSON.stringify({ postStartCommand: "setsid node serve.mjs & sleep 0.3" }),
 });
 
+/** Whether a Gitspace's own server wrote this; the gateway's pages have words of their own. */
+const isSentinels = (body: string) => /^in (?:one|two)$/.test(body);
+
 test("I5 E5: a new VM at the address of the last one gets no byte that was meant for that", {
   timeout: 180_000,
 }, async () => {
@@ -83,7 +86,7 @@ test("I5 E5: a new VM at the address of the last one gets no byte that was meant
     const asked = Promise.all(Array.from({ length: 8 }, () => page(last)));
     house.signal("gateway", "SIGCONT");
     for (const { body, status } of await asked)
-      expect([status >= 400 || status === 200, body.includes("in ")]).toEqual([true, false]);
+      expect([status >= 400 || status === 200, isSentinels(body)]).toEqual([true, false]);
 
     expect((await someone.outcome(ids[next] ?? "")).state).toBe("running");
     const now = await vmNow();
@@ -91,7 +94,7 @@ test("I5 E5: a new VM at the address of the last one gets no byte that was meant
       await browser.follow(await house.api.signInLink(ids[next] ?? ""), port);
       return (await page(next)).body === `in ${names[next]}`;
     });
-    expect((await page(last)).body).not.toContain("in ");
+    expect(isSentinels((await page(last)).body)).toBe(false);
     const hosts = readFileSync(join(now.folder, "home", "dev", "hosts"), "utf8")
       .trim()
       .split("\n");
