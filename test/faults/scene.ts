@@ -11,7 +11,7 @@ export type Scene = {
   /** As the provider has them on its disk. */
   vms: { id: string; gitspace: string | null; power: string; slot: number }[];
   homes: { id: string; attachedTo: string | null }[];
-  /** VMs whose folders are on their way out. */
+  /** VMs and homes whose folders are on their way out. */
   halfRemoved: string[];
   /** Slots of the VM network that have a namespace, an interface or a process. */
   namespaces: number[];
@@ -42,10 +42,13 @@ function machine(
     .filter((id) => id !== ".gone")
     .map((id) => readVm(join(data, "vms", id), id));
   const records = join(data, "homes", ".records");
-  const homes = (existsSync(records) ? readdirSync(records) : [])
+  const recorded = (existsSync(records) ? readdirSync(records) : [])
     .filter((name) => name.endsWith(".json"))
     .map((name) => JSON.parse(readFileSync(join(records, name), "utf8")) as Scene["homes"][number])
     .map(({ id, attachedTo }) => ({ id, attachedTo }));
+  const unrecorded = folders(join(data, "homes"))
+    .filter((name) => !name.startsWith(".") && !recorded.some(({ id }) => id === name))
+    .map((id) => ({ id, attachedTo: null }));
   const network = Number(
     (JSON.parse(readFileSync(join(data, "network.json"), "utf8")) as { network: string }).network.split(".")[1],
   );
@@ -54,8 +57,8 @@ function machine(
     [...new Set([...text.matchAll(slot)].map(([, number]) => Number(number)))].filter((each) => each > 0);
   return {
     vms,
-    homes,
-    halfRemoved: folders(join(data, "vms", ".gone")),
+    homes: [...recorded, ...unrecorded],
+    halfRemoved: [...folders(join(data, "vms", ".gone")), ...folders(join(data, "homes", ".removed"))],
     namespaces: slotsIn(execFileSync("ip", ["netns", "list"], quiet)),
     interfaces: slotsIn(execFileSync("ip", ["-o", "link"], quiet)),
     processes: slotsOfProcesses(network),

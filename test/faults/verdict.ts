@@ -38,6 +38,13 @@ export function violations(scene: Scene, expected: Expected, warm: number): stri
 
   const strangers = scene.vms.filter((vm) => vm.gitspace !== null && !expected.has(vm.gitspace));
   claim(strangers.length === 0, `I3: VMs of nobody are left: ${strangers.map(({ id }) => id).join(", ")}`);
+  for (const [what, all] of [
+    ["routes", scene.routes],
+    ["claims", scene.claims],
+  ] as const) {
+    const left = all.filter(({ gitspace }) => !expected.has(gitspace));
+    claim(left.length === 0, `I3: ${what} of nobody are left: ${left.map(({ gitspace }) => gitspace).join(", ")}`);
+  }
   const stock = scene.vms.filter((vm) => vm.gitspace === null);
   claim(stock.length === warm, `I4: ${stock.length} VMs stand ready or are left half made, not ${warm}`);
   claim(
