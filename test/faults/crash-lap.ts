@@ -1,12 +1,12 @@
 // One life of a Gitspace with a kill in each of its actions, judged after each: settled, nothing lost, nothing left over.
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Act, acts, type Cell, type Lap, ownerOf } from "./crash-plan.ts";
+import { type Act, acts, type Cell, type Lap } from "./crash-plan.ts";
 import { type House, until } from "./house.ts";
 import { type Outcome, person } from "./life.ts";
 import { look, type Scene } from "./scene.ts";
+import { under } from "./strike.ts";
 import { type Expected, violations } from "./verdict.ts";
 
-/** `unreached`: the action went another way this time and never passed the failpoint. */
+/** `unreached`: the action went another way this time and never passed the failpoint, or nobody died of it. */
 export type Verdict = Cell & {
   verdict: "held" | "broken" | "unreached";
   found: string[];
@@ -14,7 +14,6 @@ export type Verdict = Cell & {
   settledMs: number;
 };
 
-const REACH_MS = 3_000;
 const SETTLE_MS = 45_000;
 const WARM = 1;
 
@@ -29,6 +28,9 @@ export async function settle(
   await until("everything has settled", withinMs, async () => {
     scene = await look(house);
     found = violations(scene, expected, WARM);
+    // Nothing is deleted here for later, so a home that outlives its Gitspace is one too many.
+    const left = scene.homes.filter((home) => !expected.has(home.id));
+    if (left.length > 0) found.push(`I3: homes of nobody are left: ${left.map((home) => home.id).join(", ")}`);
     return found.length === 0;
   }).catch(() => undefined);
   if (scene === undefined) throw new Error("the house could not be looked at");
@@ -52,9 +54,16 @@ export async function live(house: House, url: string, lap: Lap, tell: (verdict: 
       if (id === "") id = await someone.create(url);
       await someone.ask(id, name);
     });
-    const outcome = await someone.outcome(id);
-    const { scene, found } = await settle(house, new Map([[id, outcome.state]]));
-    found.unshift(...judgeOutcome(name, outcome));
+    let outcome = await someone.outcome(id);
+    let { scene, found } = await settle(house, new Map([[id, outcome.state]]));
+    const settledAt = performance.now();
+    const struckAt = await reached();
+    // Who was killed only after that has left something only after that.
+    if (cell !== undefined && struckAt !== undefined && struckAt > settledAt && found.length === 0) {
+      outcome = await someone.outcome(id);
+      ({ scene, found } = await settle(house, new Map([[id, outcome.state]])));
+    }
+    found.unshift(...judgeOutcome(name, outcome, cell !== undefined));
     if (outcome.state === "running" && found.length === 0) {
       vm = scene.vms.find(({ gitspace }) => gitspace === id)?.id ?? "";
       if (!(await someone.opens(id))) found.push(`I5: ${id} is running and its workbench does not open`);
@@ -62,7 +71,7 @@ export async function live(house: House, url: string, lap: Lap, tell: (verdict: 
       if (name === "restart" && someone.home(vm).read() !== `kept by ${id}`)
         found.push(`I3: the home of ${id} is not what it was`);
     }
-    return { outcome, found, wasReached: await reached() };
+    return { outcome, found, wasReached: struckAt !== undefined };
   }
 
   async function act(name: Act, cell: Cell | undefined, under_: Cell | undefined): Promise<boolean> {
@@ -102,35 +111,11 @@ export async function live(house: House, url: string, lap: Lap, tell: (verdict: 
   return true;
 }
 
-/** Does an action while a process is killed at a failpoint. Gives a question: was the failpoint reached? */
-async function under(house: House, cell: Cell | undefined, doIt: () => Promise<void>): Promise<() => Promise<boolean>> {
-  if (cell === undefined) {
-    await doIt();
-    return async () => true;
-  }
-  const { point, victim } = cell;
-  const owner = ownerOf(point);
-  house.arm(point, victim === owner ? "kill" : "stop");
-  const strike = async () => {
-    await until(`${point} is passed`, 60_000, () => house.hasPassed(point));
-    if (victim === owner) return true;
-    await house.stopped(owner);
-    house.signal(victim, "SIGKILL");
-    house.signal(owner, "SIGCONT");
-    return true;
-  };
-  const reached = strike().catch(() => false);
-  await doIt();
-  return async () => await Promise.race([reached, sleep(REACH_MS, false)]);
-}
-
-function judgeOutcome(name: Act, { state, reason }: Outcome): string[] {
-  const wanted: Record<Act, Outcome["state"][]> = {
-    start: ["running", "error"],
-    restart: ["running", "error"],
-    stop: ["stopped", "error"],
-    delete: ["gone"],
-  };
-  if (!wanted[name].includes(state)) return [`I8: ${name} ended ${state}`];
-  return state === "error" && reason === "" ? [`I8: ${name} ended in error without a reason`] : [];
+/** An action that nobody disturbs succeeds, so also the start after one that failed; one that is disturbed may say why it failed. */
+function judgeOutcome(name: Act, { state, reason }: Outcome, wasDisturbed: boolean): string[] {
+  const wanted = { start: "running", restart: "running", stop: "stopped", delete: "gone" } as const;
+  if (state === wanted[name]) return [];
+  if (state !== "error" || name === "delete") return [`I8: ${name} ended ${state}`];
+  if (reason === "") return [`I8: ${name} ended in error without a reason`];
+  return wasDisturbed ? [] : [`I8: ${name} ended in error although nobody disturbed it: ${reason}`];
 }
