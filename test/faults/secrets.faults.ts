@@ -1,6 +1,6 @@
 // Canary secrets of every kind go through a whole life of Gitspaces; then everything that can be read is searched for them.
 import { randomBytes, type webcrypto } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Gitspace, GitspaceTask } from "@gitspaces/contracts";
@@ -9,9 +9,9 @@ import { importJWK, type JWK } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commitFiles, type GitServer, startGitServer } from "../e2e/git-server.ts";
 import { connectAgent } from "../e2e/route.ts";
-import { follow, type Jar } from "../e2e/session.ts";
+import { installationSecrets, visit, vmSecrets } from "./canaries.ts";
 import { daemons, type House, openHouse, until } from "./house.ts";
-import { type Canary, formsOf, secretSearch } from "./secret-search.ts";
+import { type Canary, secretSearch } from "./secret-search.ts";
 
 /** Characters that every encoding writes in a way of its own, around what none of them changes. */
 const secret = (): { whole: string; core: string } => {
@@ -64,94 +64,6 @@ async function make(url: string, token: string, more: Record<string, unknown> = 
   return identifier;
 }
 
-/** Each secret of the installation, with the one place it may have on disk. */
-function installationSecrets(): Canary[] {
-  const folder = join(house.data, "secrets");
-  const files = readdirSync(folder).filter((name) => name !== "control-plane-keys.json");
-  const secrets = files.map((name): Canary => {
-    const text = readFileSync(join(folder, name), "utf8").trim();
-    const rightful = new RegExp(`^secrets/${name}$`);
-    return name === "signing-key.json"
-      ? { name, text: (JSON.parse(text) as { d: string }).d, rightful }
-      : { name, text, rightful };
-  });
-  const keys = ["ca", "delegate", "gateway"].flatMap((place) =>
-    readdirSync(join(house.data, place))
-      .filter((name) => /key.*\.pem$/.test(name))
-      .map((name): Canary => pem(`${place}/${name}`)),
-  );
-  return [...secrets, ...keys];
-}
-
-function pem(path: string): Canary {
-  const body = readFileSync(join(house.data, path), "utf8").replaceAll(/-----[^-]+-----|\s/g, "");
-  // The first bytes only name the algorithm, and a file breaks its lines.
-  return { name: path, text: body.slice(64, 124), rightful: new RegExp(`^${path.replaceAll(".", "\\.")}$`) };
-}
-
-/** What each VM keeps for itself: its enrolment token and its private keys. */
-function vmSecrets(): Canary[] {
-  return readdirSync(join(house.data, "vms")).flatMap((vm) => {
-    const read = (file: string) => {
-      const path = join(house.data, "vms", vm, file);
-      return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : undefined;
-    };
-    const [token, key] = [read("metadata.json")?.["token"], read("state/sealing-key.json")?.["d"]];
-    return [
-      ...(token === undefined
-        ? []
-        : [{ name: `enrolment token of ${vm}`, text: token, rightful: new RegExp(`^vms/${vm}/metadata\\.json$`) }]),
-      ...(key === undefined
-        ? []
-        : [{ name: `sealing key of ${vm}`, text: key, rightful: new RegExp(`^vms/${vm}/state/sealing-key\\.json$`) }]),
-      ...(existsSync(join(house.data, "vms", vm, "state/key.pem")) ? [pem(`vms/${vm}/state/key.pem`)] : []),
-    ];
-  });
-}
-
-/** A visit by a browser: the link's code, the codes on the way, and every cookie it was given. */
-async function visit(id: string): Promise<Canary[]> {
-  const link = await house.api.signInLink(id);
-  const jar: Jar = new Map();
-  const codes: string[] = [new URL(link).pathname.split("/").at(-1) ?? ""];
-  const arrived = await follow(link, jar, ({ location }) => {
-    const code = location === undefined ? null : new URL(location, link).searchParams.get("code");
-    if (code !== null) codes.push(code);
-  });
-  expect(arrived.status).toBe(200);
-  const cookies = [...jar.values()].flatMap((kept) => [...kept]).filter(([, value]) => value.length > 20);
-  expect(codes).toHaveLength(2);
-  expect(cookies.length).toBeGreaterThanOrEqual(2);
-  // The signature is what makes a signed code or cookie worth something; the head of one is the same for all.
-  const signature = (text: string) => text.split(".").at(-1) ?? "";
-  return [
-    ...codes.map((text, index) => ({ name: `one-time code ${index}`, text: signature(text) })),
-    ...cookies.map(([name, text]) => ({ name: `cookie ${name}`, text: signature(text) })),
-  ];
-}
-
-test("a search finds a secret in every form it can take, so that finding nothing means something", () => {
-  const { whole } = secret();
-  for (const prefix of ["", "x", "xy", "xyz:"]) {
-    for (const wrapped of [
-      `${prefix}${whole}`,
-      encodeURIComponent(`${prefix}${whole}`),
-      JSON.stringify({ a: JSON.stringify(`${prefix}${whole}`) }),
-      Buffer.from(`${prefix}${whole}.`).toString("base64"),
-      Buffer.from(`${prefix}${whole}.`).toString("base64url"),
-      Buffer.from(`${prefix}${whole}`).toString("hex"),
-    ]) {
-      const search = secretSearch([{ name: "canary", text: whole }]);
-      search.look("here", wrapped);
-      expect(search.hits()).toHaveLength(1);
-      const other = secretSearch([{ name: "canary", text: secret().whole }]);
-      other.look("here", wrapped);
-      expect(other.hits()).toEqual([]);
-    }
-  }
-  expect(Object.keys(formsOf(whole)).length).toBeGreaterThan(8);
-});
-
 test("I10: no canary appears in a log, a database, Redis, its append-only file, an argument, an environment or an error body", async () => {
   const { api } = house;
   const tokens: Canary[] = Object.entries({ gitToken, wrongToken, inUrl, inBody }).flatMap(
@@ -165,7 +77,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   const bodies: string[] = [];
   // The head of every token that a delegate makes of its secret.
   const bearer = { name: "bearer token of a delegate", text: Buffer.from('{"alg":"dir"').toString("base64url") };
-  const secrets = [...tokens, bearer, ...installationSecrets(), ...vmSecrets()];
+  const secrets = [...tokens, bearer, ...installationSecrets(house), ...vmSecrets(house)];
 
   // A good life, seen by a browser.
   const good = await make(
@@ -173,7 +85,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
     gitToken.whole,
   );
   await api.until(good, ["running"]);
-  secrets.push(...(await visit(good)), ...vmSecrets());
+  secrets.push(...(await visit(house, good)), ...vmSecrets(house));
   const made = await api.call<{ token: string; identifier: string }>("POST", "tokens", { name: "canary" });
   secrets.push({ name: "a personal token", text: made.token });
   await api.stop(good);
@@ -207,7 +119,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   await until("the hook runs", 60_000, async () =>
     (await api.events(endless)).some(({ event }) => event === "agent_clone_completed"),
   );
-  secrets.push(...vmSecrets());
+  secrets.push(...vmSecrets(house));
   bodies.push(await ask("POST", `/api/v1/gitspaces/${endless}/actions`, `{"action":"cancel"}`));
 
   // Requests that are refused, with secrets where they should not be.
@@ -233,7 +145,7 @@ test("I10: no canary appears in a log, a database, Redis, its append-only file, 
   }
   for (const daemon of daemons) await house.ready(daemon, 60_000);
   await until("the start is settled", 120_000, () => isSettled(good));
-  secrets.push(...vmSecrets());
+  secrets.push(...vmSecrets(house));
   await until("one is deleted", 60_000, async () => {
     await api.call("DELETE", `gitspaces/${broken}`);
     return true;
