@@ -79,4 +79,5 @@ async function oneAnswerEach(): Promise<void> {
     const { tasks } = await look(house);
     return tasks.every(({ outcome }) => outcome !== null);
   });
+  expect((await look(house)).tasks.filter(({ late }) => late > 0)).toEqual([]);
 }
