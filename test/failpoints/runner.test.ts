@@ -82,7 +82,7 @@ test("I6 E1: every effect of a claim, a stop, a delete and a refill has a failpo
   expect(Object.keys(harmless).filter((name) => !called.has(name))).toEqual([]);
 });
 
-test("every failpoint of the runner has a name of its own", () => {
+test("I6 E1: every failpoint of the runner has a name of its own", () => {
   expect(new Set(failpointNames).size).toBe(failpointNames.length);
   expect(failpointNames).toEqual(
     expect.arrayContaining(["runner.afterReserve", "runner.afterClaimLabel", "runner.beforeAnswer"]),

@@ -16,7 +16,7 @@ const reasons: Reasons = {
 };
 const effects = ["routes.find", "httpsRequest", "writeHead", "pipeline"];
 
-test("each effect of the gateway on the way of a task has a failpoint, or a reason to have none", () => {
+test("I2 E1: each effect of the gateway on the way of a task has a failpoint, or a reason to have none", () => {
   const daemon = "gateway";
   const folder = import.meta.dirname;
   expect(failpointComplaints({ daemon, folder, names: failpointNames, reasons, effects })).toEqual([]);

@@ -8,14 +8,14 @@ import { startRedis } from "./testing/redis-server.ts";
 const signal = new AbortController().signal;
 
 test.each(["required", "managed", "development"] as const)(
-  "a Redis that evicts is refused, also when it is %s",
+  "I2 E4: a Redis that evicts is refused, also when it is %s",
   async (durability) => {
     await using server = await startRedis({ "maxmemory-policy": "allkeys-lru" });
     await expect(checkRedis(server.connect(), durability)).rejects.toThrow('Set "maxmemory-policy noeviction"');
   },
 );
 
-test("a Redis without an append-only file is refused unless somebody vouches for it", async () => {
+test("I2 E3: a Redis without an append-only file is refused unless somebody vouches for it", async () => {
   await using server = await startRedis({ appendonly: "no" });
   const redis = server.connect();
   await expect(checkRedis(redis, "required")).rejects.toThrow(/appendonly yes.*GITSPACES_REDIS_DURABILITY=managed/);

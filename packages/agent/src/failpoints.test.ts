@@ -117,7 +117,7 @@ const effects = [
   "journal.raiseGeneration",
 ];
 
-test("each effect of the agent on the way of a task has a failpoint, or a reason to have none", () => {
+test("I2 E1: each effect of the agent on the way of a task has a failpoint, or a reason to have none", () => {
   const daemon = "agent";
   const folder = import.meta.dirname;
   expect(failpointComplaints({ daemon, folder, names: failpointNames, reasons, effects })).toEqual([]);

@@ -30,19 +30,19 @@ function visit(node: unknown, look: (node: Node) => void): void {
   }
 }
 
-test("every transaction is a step, and every step names its own failpoint", () => {
+test("I2 E1: every transaction is a step, and every step names its own failpoint", () => {
   const steps = calls.filter(({ callee }) => callee === "step");
   expect(steps.filter(({ first }) => !stepNames.some((name) => name === first))).toEqual([]);
   expect(new Set(steps.map(({ first }) => first))).toEqual(new Set(stepNames));
   expect(calls.filter(({ callee }) => callee === "transaction").map(({ file }) => file)).toEqual(["store/store.ts"]);
 });
 
-test("a step's name means one place, so that a failpoint does too", () => {
+test("I2 E1: a step's name means one place, so that a failpoint does too", () => {
   const places = (name: string) => calls.filter(({ callee, first }) => callee === "step" && first === name).length;
   expect(stepNames.filter((name) => places(name) !== 1)).toEqual([]);
 });
 
-test("every failpoint stands where it is named", () => {
+test("I2 E1: every failpoint stands where it is named", () => {
   const placed = calls.filter(({ callee, first }) => callee === "failpoint" && first !== undefined);
   expect(new Set(placed.map(({ first }) => first))).toEqual(new Set(placedNames));
   expect(placed).toHaveLength(placedNames.length);
