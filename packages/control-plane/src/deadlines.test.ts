@@ -1,5 +1,5 @@
 // Nothing waits for ever: phases, holders and repeats, with a clock that the test moves.
-import type { Gitspace, TaskView } from "@gitspaces/contracts";
+import type { Gitspace, Task, TaskView } from "@gitspaces/contracts";
 import { expect, test } from "vitest";
 import { eventually, testControlPlane, type TestControlPlane } from "./testing/control-plane.ts";
 import { connect } from "./testing/delegate.ts";
@@ -140,6 +140,31 @@ test("I8: a start whose VM is gone fails with the next look, and does not wait f
     error_code: "vm_unreachable",
     error_message: "The VM is gone; the home disk is kept",
   });
+});
+
+test("I7: a look from before a reset's fresh VM, answered after it, says nothing of the fresh one", async () => {
+  await using plane = await testControlPlane({ lookEveryMs: 300 });
+  const delegate = await connect(plane);
+  const id = await start(plane);
+  const nextOf = async (type: string, generation: number): Promise<Task> => {
+    for (;;) {
+      const task = await delegate.take();
+      if (task.type === type && task.generation === generation) return task;
+      await delegate.succeed(task);
+    }
+  };
+  await delegate.succeed(await nextOf("vm.provision", 1));
+  await delegate.succeed(await nextOf("gitspace.start", 1));
+  await reaches(plane, id, "running");
+  await plane.call("POST", `/api/v1/gitspaces/${id}/actions`, { action: "reset" });
+  const stopping = await nextOf("gitspace.stop", 2);
+  const look = await nextOf("vm.status", 2);
+  await delegate.succeed(stopping);
+  await delegate.succeed(await nextOf("vm.stop", 1));
+  await delegate.succeed(await nextOf("vm.provision", 2));
+  await delegate.succeed(look, { vm: null });
+  await delegate.succeed(await nextOf("gitspace.start", 2));
+  expect((await reaches(plane, id, "running")).generation).toBe(2);
 });
 
 test("I8: a provision that nobody takes says whether a delegate was connected at all", async () => {

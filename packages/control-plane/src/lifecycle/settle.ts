@@ -108,6 +108,8 @@ function follow(with_: Collaborators, task: TaskRow, answer: Answer): void {
   if (task.type === "vm.status" && answer.outcome === "ok" && task.generation === gitspace.generation) {
     const { vm } = answer.result as TaskResult<"vm.status">;
     if (vm?.power === "running" || vm?.power === "resuming") return;
+    // A reset has two VMs in one generation: what was seen before the second was asked for is about the first.
+    if (with_.store.tasks.provisionedSince({ id: task.id, gitspace: gitspace.id }) !== undefined) return;
     const message = vm === null ? "The VM is gone; the home disk is kept" : `The VM is ${vm.power}`;
     apply(with_, task.gitspace, { on: "report", state: "stopped", message, vm: vm !== null && vm.power !== "gone" });
   }

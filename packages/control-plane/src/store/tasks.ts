@@ -66,6 +66,12 @@ export function openTasks(db: DatabaseSync) {
       db,
       "SELECT id FROM tasks WHERE holder = :holder AND cancelled = 1 AND answered > :since",
     ),
+    /** A VM was asked for after this task was made. By the order of writing, so that no clock counts. */
+    provisionedSince: one<{ id: string }>(
+      db,
+      `SELECT id FROM tasks WHERE gitspace = :gitspace AND type = 'vm.provision'
+         AND rowid > (SELECT rowid FROM tasks WHERE id = :id) LIMIT 1`,
+    ),
     connected: run(db, "UPDATE tasks SET connected = 1 WHERE id = :id"),
     /** Not more at once than are settled while a request can wait. */
     overdue: all<TaskRow>(
