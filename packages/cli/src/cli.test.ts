@@ -165,6 +165,29 @@ test("Ctrl-C ends a wait with a sentence, and the Gitspace goes on", async () =>
   expect(err).toContain(`error: No longer waiting; ${id} is starting and goes on.`);
 });
 
+test("Ctrl-C in doctor --start deletes what was made for it, and still tells what was found", async () => {
+  const { ended, kill } = startCli(home, ["doctor", "--start", "https://example.com/ada/holding"], { env });
+  await until(() => server.listening() === 1);
+  kill("SIGINT");
+  const { out } = await ended;
+  expect(out).toMatch(/WRONG {2}start +No longer waiting; doctor-/);
+  const deletes = server.requests.filter(({ method }) => method === "DELETE").map(({ path }) => path);
+  expect(deletes).toContainEqual(expect.stringMatching(/^gitspaces\/doctor-/));
+});
+
+test("doctor --start without a control plane tells what was found, and makes no start of it", async () => {
+  const away = { ...env, GITSPACES_URL: "http://localhost:9" };
+  const { code, out } = await startCli(home, ["doctor", "--start", repository, "--json"], { env: away }).ended;
+  expect(code).not.toBe(0);
+  const { findings } = z
+    .object({ findings: z.array(z.object({ part: z.string(), state: z.string() })) })
+    .parse(JSON.parse(out));
+  expect(findings).toEqual([
+    { part: "API", state: "wrong" },
+    { part: "start", state: "wrong" },
+  ]);
+});
+
 test("stop --wait and start --wait go there and back, with the events of this action only", async () => {
   const id = await running("pendulum");
   const stopped = await run("stop", "pendulum", "--wait", "--json");

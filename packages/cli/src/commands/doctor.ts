@@ -27,7 +27,7 @@ export async function doctor(context: CliContext, options: DoctorOptions): Promi
     examineApi(server, () => api.installationHealth(), logOf),
   ]);
   const findings = [...local, ...seen];
-  if (trial !== undefined) findings.push(await tryStart(api, terminal, trial, signal));
+  if (trial !== undefined) findings.push(...(await tryStart(api, terminal, trial, signal)));
 
   const faults = findings.filter(({ state }) => state === "wrong");
   if (terminal.json) terminal.out(JSON.stringify({ ok: faults.length === 0, findings }));

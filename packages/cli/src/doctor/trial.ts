@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CreateGitspace, FailureError, fail } from "@gitspaces/contracts";
-import type { Api } from "../api.ts";
+import { type Api, openApi } from "../api.ts";
 import type { Terminal } from "../terminal.ts";
 import { waitFor } from "../waiting.ts";
 import { type Finding, well, wrong } from "./finding.ts";
@@ -25,29 +25,43 @@ export function trialOf(url: string | true, installation: Installation | undefin
   }
 }
 
-/** Makes, starts and deletes it, telling its timeline on stderr. Never leaves it behind, whatever happens in between. */
+/**
+ * Makes, starts and deletes it, telling its timeline on stderr. The delete is asked for whatever happens in between, also when
+ * nobody wants to wait any more; where the installation keeps deleted files for a while, it keeps these too.
+ */
 export async function tryStart(
   api: Api,
   terminal: Terminal,
   request: CreateGitspace,
   signal: AbortSignal,
-): Promise<Finding> {
+): Promise<Finding[]> {
   const began = performance.now();
-  const made = await api.createGitspace(request);
-  const id = made.identifier;
-  let outcome: Finding;
+  const findings: Finding[] = [];
+  let id: string | undefined;
   try {
+    ({ identifier: id } = await api.createGitspace(request));
     const from = await api.act(id, "start");
     const ended = await waitFor(api, terminal, { goal: "running", from, afterEvent: 0, timeoutMs: TRIAL_MS, signal });
-    outcome =
+    findings.push(
       ended.failure === undefined
         ? well("start", `a Gitspace ran after ${Math.round(performance.now() - began)} ms`)
-        : wrong("start", ended.failure.message, "Look at the part of the way that its events name.");
+        : wrong("start", ended.failure.message, "Look at the part of the way that its events name."),
+    );
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
-    outcome = wrong("start", error.failure.message, "Look at what is wrong above first.");
+    findings.push(wrong("start", error.failure.message, "Look at what is wrong above first."));
   } finally {
-    await api.removeGitspace(id);
+    if (id !== undefined) findings.push(...(await removed(api, id)));
   }
-  return outcome;
+  return findings;
+}
+
+async function removed({ server }: Api, id: string): Promise<Finding[]> {
+  try {
+    // Not the caller's signal: whoever gives up a wait does not want to keep what was made for it.
+    await openApi(server, new AbortController().signal).removeGitspace(id);
+    return [];
+  } catch (error) {
+    return [wrong("start", `${id} is left: ${(error as Error).message}`, `Delete it with: gitspaces delete ${id}`)];
+  }
 }
