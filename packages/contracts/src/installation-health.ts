@@ -21,7 +21,7 @@ export const DelegateHealth = z.object({
   free_slots: z.number().int().nullable(),
   held_tasks: z.number().int(),
   runner: RoundTrip.nullable().describe(
-    "a task through the delegate and Redis to a runner and back; null: not connected",
+    "a task through the delegate and Redis to a runner and back; null: not connected, or not selected to get tasks",
   ),
   pools: z.array(PoolState).nullable().describe("as the runner that answered has them"),
 });

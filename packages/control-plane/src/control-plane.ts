@@ -91,7 +91,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   });
   openApi(app, publicUrl);
   const gateways = new GatewaysSeen(clock);
-  const health = installationHealth({ store, clock, deadlines, presence, gateways, closing: closing.signal });
+  const health = installationHealth({ store, clock, deadlines, presence, offers, gateways, closing: closing.signal });
   await publicApi(app, parts, identity, attempts, health);
   await delegateRoutes(app, {
     store,

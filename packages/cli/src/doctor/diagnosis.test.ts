@@ -69,6 +69,12 @@ test.each<[string, InstallationHealth, string, string]>([
     "GITSPACES_SLOTS",
   ],
   [
+    "an only delegate that is not selected",
+    { ...well, delegates: [{ ...delegate, runner: null, pools: null }] },
+    "delegate",
+    "GITSPACES_TAGS",
+  ],
+  [
     "a silent runner",
     { ...well, delegates: [{ ...delegate, runner: lost("no_answer"), pools: null }] },
     "runner",
@@ -88,6 +94,14 @@ test.each<[string, InstallationHealth, string, string]>([
   const found = faults(health);
   expect(found.map((each) => each.part)).toEqual([part]);
   expect(found[0]?.cure).toContain(cure);
+});
+
+test("a delegate that is not selected is told and is no fault where another one is", () => {
+  const spare = { ...delegate, name: "spare", runner: null, pools: null };
+  const health = { ...well, delegates: [delegate, spare] };
+  expect(faults(health)).toEqual([]);
+  const told = diagnose(health, logOf).filter(({ state }) => state === "unknown");
+  expect(told).toMatchObject([{ part: "delegate", message: expect.stringContaining("spare [eu] gets no tasks") }]);
 });
 
 test("that no Gitspace runs is no fault", () => {

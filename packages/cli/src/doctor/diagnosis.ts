@@ -12,11 +12,12 @@ export function diagnose(health: InstallationHealth, logOf: LogOf): Finding[] {
     ? well("control plane", "answers and can write")
     : wrong("control plane", own.message ?? "it cannot work", `Look at ${logOf("control-plane")}.`);
   if (!own.ready) return [first];
+  const isAnyServed = delegates.some(({ connected, runner }) => connected && runner !== null);
   return [
     first,
     ...(delegates.length === 0
       ? [wrong("delegate", "none has ever connected", "Start one; its GITSPACES_CONTROL_PLANE_URL is this address.")]
-      : delegates.flatMap((each) => ofDelegate(each, health.checked_at, logOf))),
+      : delegates.flatMap((each) => ofDelegate(each, isAnyServed, health.checked_at, logOf))),
     ...(gateways.length === 0
       ? [wrong("gateway", "none has ever connected", `Start one, or look at ${logOf("gateway")}.`)]
       : gateways.map((each) => ofGateway(each, health.checked_at, logOf))),
@@ -26,7 +27,7 @@ export function diagnose(health: InstallationHealth, logOf: LogOf): Finding[] {
   ];
 }
 
-function ofDelegate(delegate: DelegateHealth, now: number, logOf: LogOf): Finding[] {
+function ofDelegate(delegate: DelegateHealth, isAnyServed: boolean, now: number, logOf: LogOf): Finding[] {
   const { name, tags, connected, last_heard, free_slots, runner, pools } = delegate;
   const who = tags.length === 0 ? name : `${name} [${tags.join(", ")}]`;
   if (!connected) {
@@ -34,7 +35,12 @@ function ofDelegate(delegate: DelegateHealth, now: number, logOf: LogOf): Findin
     const cure = `Is its process there, and does it reach the control plane? Its log: ${logOf("delegate")}`;
     return [wrong("delegate", `${who} was last heard of ${since}`, cure)];
   }
-  if (runner?.outcome === "not_taken") {
+  if (runner === null) {
+    const unserved = `${who} gets no tasks: it has no name or tag of the control plane's GITSPACES_DELEGATE_SELECTORS`;
+    const cure = "Give it such a tag (its GITSPACES_TAGS), or change the selectors.";
+    return [isAnyServed ? unknown("delegate", unserved) : wrong("delegate", unserved, cure)];
+  }
+  if (runner.outcome === "not_taken") {
     const reason =
       free_slots === 0
         ? wrong("delegate", `${who} has no free slot`, "Wait for its tasks, or raise GITSPACES_SLOTS.")
@@ -49,10 +55,9 @@ function ofDelegate(delegate: DelegateHealth, now: number, logOf: LogOf): Findin
   ];
 }
 
-function ofRunner(delegate: string, trip: RoundTrip | null, logOf: LogOf): Finding {
-  if (trip?.outcome === "ok") return well("runner", `a task by way of ${delegate} was back in ${trip.took_ms} ms`);
-  if (trip?.outcome === "failed")
-    return wrong("runner", trip.message ?? "a task failed", `Look at ${logOf("runner")}.`);
+function ofRunner(delegate: string, trip: RoundTrip, logOf: LogOf): Finding {
+  if (trip.outcome === "ok") return well("runner", `a task by way of ${delegate} was back in ${trip.took_ms} ms`);
+  if (trip.outcome === "failed") return wrong("runner", trip.message ?? "a task failed", `Look at ${logOf("runner")}.`);
   return wrong(
     "runner",
     `a task by way of ${delegate} did not come back`,

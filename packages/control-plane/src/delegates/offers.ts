@@ -59,9 +59,14 @@ export class Offers {
     const held = this.#store.tasks.heldBy({ holder: delegate.id })?.count ?? 0;
     const room = this.#presence.room(delegate.id, held);
     if (room <= 0) return [];
-    if (!isSelected(delegate, this.#selectors)) return [];
+    if (!this.isServed(delegate)) return [];
     const limit = Math.min(room, LONGEST_LIST);
     return this.#store.tasks.offered({ delegate: delegate.id, types: delegate.types, limit });
+  }
+
+  /** Whether a delegate is one of those that get tasks at all. */
+  isServed(delegate: DelegateRow): boolean {
+    return isSelected(delegate, this.#selectors);
   }
 
   /** Those of `list` that the delegate was not told of just now. */

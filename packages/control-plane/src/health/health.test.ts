@@ -62,6 +62,17 @@ test("I14: a delegate that takes nothing and a runner that answers nothing are t
   expect(health.tasks).toEqual({ offered: 0, acquired: 0 });
 }, 20_000);
 
+test("a delegate that is not selected is not asked, so that nobody takes it for one that hangs", async () => {
+  await using plane = await testControlPlane({ delegateSelectors: "eu" });
+  const chosen = await connect(plane, { delegateName: "chosen", tags: ["eu"] });
+  await connect(plane, { delegateName: "spare", tags: ["us"] });
+  const [health] = await Promise.all([ask(plane), answerProbe(chosen)]);
+  expect(health.delegates).toMatchObject([
+    { name: "chosen", connected: true, runner: { outcome: "ok" } },
+    { name: "spare", connected: true, runner: null },
+  ]);
+});
+
 test("a round trip that fails says why, and leaves no Gitspace and no task behind", async () => {
   await using plane = await testControlPlane();
   const delegate = await connect(plane);

@@ -1,5 +1,6 @@
 // The health of the installation, composed: who was heard of and when, and what tasks through every hop bring back.
 import { type DelegateHealth, type GatewayHealth, type InstallationHealth, resultSchema } from "@gitspaces/contracts";
+import type { Offers } from "../delegates/offers.ts";
 import type { Presence } from "../delegates/presence.ts";
 import type { Collaborators } from "../lifecycle/act.ts";
 import type { GatewaysSeen } from "../gateways/gateways-seen.ts";
@@ -12,7 +13,12 @@ const GATEWAY_LOST_AFTER_MS = 75_000;
 /** Delegates that were not heard of for so long are history. */
 const SHOWN_MS = 7 * 86_400_000;
 
-type With = Collaborators & { presence: Presence; gateways: GatewaysSeen; closing: AbortSignal };
+type With = Collaborators & {
+  presence: Presence;
+  offers: Pick<Offers, "isServed">;
+  gateways: GatewaysSeen;
+  closing: AbortSignal;
+};
 
 /** Finds out how everything is; whoever asks while somebody else's question is on its way gets the same answer. */
 export function installationHealth(with_: With): () => Promise<InstallationHealth> {
@@ -56,8 +62,9 @@ function isShown({ store, presence, clock }: With, id: string): boolean {
   return store.delegates.list().every((each) => presence.seen(each.id) === undefined);
 }
 
-async function delegateHealth(with_: With, { id, name, tags }: DelegateRow): Promise<DelegateHealth> {
-  const { store, presence, closing } = with_;
+async function delegateHealth(with_: With, delegate: DelegateRow): Promise<DelegateHealth> {
+  const { store, presence, offers, closing } = with_;
+  const { id, name, tags } = delegate;
   const seen = presence.seen(id);
   const connected = presence.isHere(id);
   const held = store.tasks.heldBy({ holder: id })?.count ?? 0;
@@ -65,20 +72,21 @@ async function delegateHealth(with_: With, { id, name, tags }: DelegateRow): Pro
     .list()
     .map((each) => each.id)
     .filter((each) => each !== id);
-  const back = connected
-    ? await roundTrip(
-        with_,
-        {
-          type: "vm.status",
-          gitspace: PROBE_GITSPACE,
-          instance: null,
-          generation: 1,
-          data: { pools: true },
-          notFor: others,
-        },
-        closing,
-      )
-    : undefined;
+  const back =
+    connected && offers.isServed(delegate)
+      ? await roundTrip(
+          with_,
+          {
+            type: "vm.status",
+            gitspace: PROBE_GITSPACE,
+            instance: null,
+            generation: 1,
+            data: { pools: true },
+            notFor: others,
+          },
+          closing,
+        )
+      : undefined;
   const result = resultSchema("vm.status").safeParse(back?.result);
   const room = presence.room(id, held);
   return {
