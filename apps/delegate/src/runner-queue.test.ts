@@ -11,9 +11,9 @@ import {
 } from "@gitspaces/contracts";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { openRunnerQueue } from "./runner-queue.ts";
-import { startRedis, type TestRedis } from "./testing/redis.ts";
+import { freePort, startRedis, type TestRedis } from "./testing/redis.ts";
 import { eventOf, startRunner, vmGone } from "./testing/runner.ts";
 import { quiet } from "./testing/settings.ts";
 import { vmTask } from "./testing/task.ts";
@@ -59,6 +59,23 @@ test("a job is the task under the task's id, and is gone once its answer was rel
   await queue.release(task.id);
   expect(await jobs()).toBe(0);
   expect(runner.executed).toEqual([task.id]);
+});
+
+test("I13: an hour without Redis leaves no pile of questions for its return", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  cleanup.defer(() => void vi.useRealTimers());
+  const port = await freePort();
+  const queue = cleanup.use(openRunnerQueue(`redis://127.0.0.1:${port}`, undefined, quiet));
+  const task = vmTask();
+  const answer = queue.follow(assignment(task), never);
+  vi.advanceTimersByTime(60 * 60_000);
+  const late = cleanup.use(await startRedis(port));
+  cleanup.use(startRunner(late.url));
+  expect(await answer).toEqual(vmGone(task));
+  const asking = new Redis(late.url);
+  cleanup.defer(() => asking.disconnect());
+  const calls = /^cmdstat_time:calls=(\d+)/m.exec(await asking.info("commandstats"))?.[1];
+  expect(Number(calls)).toBeLessThan(10);
 });
 
 test("a task that was finished while nobody watched is not done again: its job holds the answer and the events", async () => {

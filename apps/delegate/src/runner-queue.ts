@@ -78,7 +78,9 @@ export function openRunnerQueue(
     heard.catch(() => undefined);
   };
   redis.on("ready", hearRedis);
-  const hearing = setInterval(hearRedis, LOOK_EVERY_MS);
+  /** While Redis is away nothing is asked: it would all be asked at once on its return, which asks anyway. */
+  const regularly = (ask: () => void) => setInterval(() => redis.status === "ready" && ask(), LOOK_EVERY_MS);
+  const hearing = regularly(hearRedis);
   const lookAtAll = () => {
     for (const id of awaited.keys()) lookSoon(id);
   };
@@ -103,7 +105,7 @@ export function openRunnerQueue(
   };
   redis.on("ready", tidyAgain);
   redis.on("ready", lookAtAll);
-  const looking = setInterval(lookAtAll, LOOK_EVERY_MS);
+  const looking = regularly(lookAtAll);
   const watching = watchJobs(redis.duplicate({ socketTimeout: 15_000 }), {
     signal: stop.signal,
     log,
