@@ -67,6 +67,24 @@ test("an undelete within the grace makes it stopped again, and its next start ha
   expect(provision).toMatchObject({ generation: 4, data: { homeDisk: id } });
 });
 
+test("another user's Gitspace is not there while it can be taken back, and its owner's delete stays", async () => {
+  await using opened = await open();
+  const { plane, delegate, id } = opened;
+  await startAndDelete(plane, delegate, id);
+  const bob = { identifier: "bob", display_name: "Bob", email: "bob@example.com" };
+  expect((await plane.call("POST", "/api/v1/users", bob)).status).toBe(201);
+  const made = await plane.call("POST", "/api/v1/tokens", { name: "test", user_identifier: "bob" });
+  const asBob = { authorization: `Bearer ${((await made.json()) as { token: string }).token}` };
+  for (const action of ["undelete", "cancel", "reset"]) {
+    const refused = await plane.call("POST", `/api/v1/gitspaces/${id}/actions`, { action }, asBob);
+    expect(refused.status).toBe(404);
+  }
+  const all = await plane.call("GET", "/api/v1/gitspaces?deleted=true&gitspace_owner=all", undefined, asBob);
+  expect(await all.json()).toEqual([]);
+  expect((await plane.call("GET", "/api/v1/installation/health", undefined, asBob)).status).toBe(403);
+  expect(await show(plane, id)).toMatchObject({ state: "deleted" });
+});
+
 test("after the grace the home disk goes and the record is final, also over a restart and a failure", async () => {
   await using opened = await open();
   const { time, plane, delegate, id } = opened;
