@@ -67,6 +67,17 @@ test("an undelete within the grace makes it stopped again, and its next start ha
   expect(provision).toMatchObject({ generation: 4, data: { homeDisk: id } });
 });
 
+test("whoever watches their Gitspaces is told when a deleted one can no longer be taken back", async () => {
+  await using opened = await open();
+  const { time, plane, delegate, id } = opened;
+  await startAndDelete(plane, delegate, id);
+  using stream = await follow(`${plane.url}/api/v1/events/stream`, { authorization: `Bearer ${plane.adminToken}` });
+  time.now += GRACE_MS;
+  await delegate.heartbeat();
+  await delegate.does("vm.destroy");
+  expect((await stream.until("deleted")).at(-1)?.data).toEqual({ identifier: id });
+});
+
 test("another user's Gitspace is not there while it can be taken back, and its owner's delete stays", async () => {
   await using opened = await open();
   const { plane, delegate, id } = opened;

@@ -91,7 +91,8 @@ function write(
     deleted: change.gone ? at : null,
   });
   for (const event of change.events) writeEvent(store, { gitspace: id, instance, task, at }, event);
-  if (change.state !== before?.state || change.generation !== gitspace.generation) writeAccessDocument(store, id);
+  const isSeen = change.state !== before?.state || change.generation !== gitspace.generation || change.gone;
+  if (isSeen) writeAccessDocument(store, id);
 
   function writeTask(): string | null {
     if (change.task === "none" || change.phase === null) return null;

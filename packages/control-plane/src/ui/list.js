@@ -58,6 +58,8 @@ export async function showList({ content, signal, go, signedOut }) {
     onBroken: () => (away.textContent = "The connection is lost; trying again…"),
     handlers: {
       state: (gitspace) => {
+        // One that was not here may have been taken back.
+        if (!known.has(gitspace.identifier)) void drawBin().catch(() => undefined);
         apply(gitspace.identifier, gitspace);
         draw();
       },
