@@ -43,7 +43,7 @@ export const claimScripts = {
 
   /**
    * claim, warm, slots, full | gitspace, generation, task, pool, max, now, attempts → {outcome, vm, attempt}.
-   * A Gitspace that holds a VM gets that one; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
+   * A Gitspace that holds a VM gets that one, if it is on record as its own; else the oldest warm VM; else a slot under max, for a VM named by task and attempt.
    * `unsure`: Redis may have lost records. `coming`: no slot is free, but a VM of the stock is being made or removed, so there will be one.
    */
   gsReserve: `${fence}${whole}
@@ -54,8 +54,8 @@ export const claimScripts = {
     redis.call('HSET', claim, 'generation', generation)
     local c = redis.call('HMGET', claim, 'vm', 'task', 'attempt')
     if c[1] then
-      local power = redis.call('HGET', 'gs:vm:' .. c[1], 'power')
-      if power and power ~= 'deleting' and power ~= 'gone' then return {'held', c[1], tonumber(c[3] or '1')} end
+      local held = redis.call('HMGET', 'gs:vm:' .. c[1], 'power', 'owner')
+      if held[1] and held[1] ~= 'deleting' and held[1] ~= 'gone' and held[2] == gitspace then return {'held', c[1], tonumber(c[3] or '1')} end
       redis.call('HDEL', claim, 'vm')
     end
     local attempt = 1

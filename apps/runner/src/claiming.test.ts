@@ -3,12 +3,13 @@ import { fail } from "@gitspaces/contracts";
 import { createLog } from "@gitspaces/daemon";
 import { afterEach, expect, test } from "vitest";
 import { claimStore } from "./claim-store.ts";
-import { openBench, provisionTask, type RunnerBench, stopTask } from "./testing/runner-bench.ts";
+import { destroyTask, openBench, provisionTask, type RunnerBench, stopTask } from "./testing/runner-bench.ts";
 import { redisMemory } from "./redis-memory.ts";
 import { vmStore } from "./vm-store.ts";
 import { startRedis } from "./testing/redis-server.ts";
 
 const HELLO = "hello-k3v9x2";
+const OTHER = "other-a1b2c3";
 const bench: { current?: RunnerBench } = {};
 afterEach(async () => {
   await bench.current?.[Symbol.asyncDispose]();
@@ -173,6 +174,52 @@ test("when the disk cannot be attached that VM is removed and the next attempt g
   const holders = [...provider.vms.values()].filter((vm) => vm.labels["gs-gitspace"] === HELLO);
   expect(holders.length).toBe(1);
   expect(provider.disks.get(HELLO)?.attachedTo).toBe(holders[0]?.id);
+});
+
+test("I1 I6: a start whose claim was lost meanwhile takes nothing from the Gitspace that has the VM by then", async () => {
+  let [isArmed, stolen] = [false, ""];
+  const { run, provider, redis } = await open({
+    pool: { warm: 2 },
+    provider: {
+      before: async (operation, id) => {
+        if (operation !== "label" || stolen !== "" || !isArmed) return;
+        stolen = id;
+        await redis.hset(`gs:vm:${id}`, { owner: OTHER, generation: 1, task: "t" });
+        await redis.hset(`gs:claim:${OTHER}`, { vm: id, generation: 1 });
+        const vm = provider.vms.get(id);
+        if (vm !== undefined) Object.assign(vm, { labels: { ...vm.labels, "gs-gitspace": OTHER }, version: "another" });
+      },
+    },
+  });
+  isArmed = true;
+  expect(await run(provisionTask(HELLO))).toMatchObject({ outcome: "ok" });
+  expect(provider.vms.get(stolen)).toMatchObject({ power: "running", labels: { "gs-gitspace": OTHER } });
+  expect(await redis.hgetall(`gs:vm:${stolen}`)).toMatchObject({ power: "running", owner: OTHER });
+  expect(await redis.hget(`gs:claim:${HELLO}`, "vm")).not.toBe(stolen);
+});
+
+test("I1 I6: a claim on a VM that is on record as another's gives another VM, and that one goes on", async () => {
+  const { run, provider, redis } = await open({ pool: { warm: 2 } });
+  const answer = await run(provisionTask(OTHER));
+  const id = answer.outcome === "ok" ? (answer.result["vm"] as { instanceId: string }).instanceId : "";
+  await redis.hset(`gs:claim:${HELLO}`, { vm: id, generation: 1 });
+  expect(await run(provisionTask(HELLO))).toMatchObject({ outcome: "ok" });
+  expect(await redis.hget(`gs:claim:${HELLO}`, "vm")).not.toBe(id);
+  expect(provider.vms.get(id)).toMatchObject({ power: "running", labels: { "gs-gitspace": OTHER } });
+  expect(await redis.hgetall(`gs:vm:${id}`)).toMatchObject({ power: "running", owner: OTHER });
+});
+
+test("I1 I6: a stop and a delete take nothing from a VM that is on record as another's", async () => {
+  const { run, provider, redis } = await open({ pool: { warm: 2 } });
+  const answer = await run(provisionTask(OTHER));
+  const id = answer.outcome === "ok" ? (answer.result["vm"] as { instanceId: string }).instanceId : "";
+  for (const task of [stopTask(HELLO, 2), destroyTask(HELLO, 3)]) {
+    await redis.hset(`gs:claim:${HELLO}`, { vm: id });
+    expect(await run(task)).toMatchObject({ outcome: "ok" });
+    expect(await redis.hget(`gs:claim:${HELLO}`, "vm")).toBeNull();
+    expect(provider.vms.get(id)).toMatchObject({ power: "running", labels: { "gs-gitspace": OTHER } });
+    expect(await redis.hgetall(`gs:vm:${id}`)).toMatchObject({ power: "running", owner: OTHER });
+  }
 });
 
 test("three failed attempts are answered with the last failure, and nothing stays", async () => {

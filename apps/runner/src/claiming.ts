@@ -8,6 +8,7 @@ import type { AgentClient } from "./agent-client.ts";
 import { type ClaimStore, MAX_ATTEMPTS, type Reservation, superseded } from "./claim-store.ts";
 import type { Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
+import type { Mending } from "./mending.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
 import type { VmMaking } from "./vm-making.ts";
@@ -21,6 +22,7 @@ type Collaborators = {
   provider: Provider;
   store: VmStore;
   claims: ClaimStore;
+  mender: Pick<Mending, "disown">;
   agents: AgentClient;
   making: VmMaking;
   removal: VmRemoval;
@@ -50,6 +52,7 @@ export function claiming({
   provider,
   store,
   claims,
+  mender,
   agents,
   making,
   removal,
@@ -112,7 +115,7 @@ export function claiming({
         const present = await provider.get(id, { key: `get/${id}`, signal });
         if (present === undefined) throw fail("not_found", `The VM ${id} is gone.`, { cause: error });
         const labelled = present.labels["gs-gitspace"];
-        if (labelled !== undefined && labelled !== owner.gitspaceId) throw new OwnedByAnother(id);
+        if (labelled !== undefined && labelled !== owner.gitspaceId) throw new NotOursError(id);
         if (Number(present.labels["gs-generation"] ?? 0) > generation) throw superseded();
         version = present.version;
       }
@@ -123,8 +126,7 @@ export function claiming({
     const { task, watch, signal, hold } = turn;
     const record = await store.get(held.id);
     const owner = record?.vm.owner ?? null;
-    if (record === undefined || owner?.gitspaceId !== task.gitspaceId)
-      throw fail("conflict", `The VM ${held.id} is no longer this Gitspace's.`);
+    if (record === undefined || owner?.gitspaceId !== task.gitspaceId) throw new NotOursError(held.id);
     const at = await reach(record, turn);
     // Making a VM changes its labels, so their version is read again.
     const labelled = record.vm.power === "making" ? ((await store.get(held.id)) ?? record) : record;
@@ -166,7 +168,11 @@ export function claiming({
     );
     emit("infra_vm_creation_failed", `Attempt ${held.attempt} of ${MAX_ATTEMPTS}: ${reason}`);
     const pool = (await store.get(held.id))?.vm.pool ?? task.data.pool;
-    if (error instanceof OwnedByAnother) return await store.forget(held.id, pool, task.gitspaceId);
+    if (error instanceof NotOursError) {
+      // Nothing is taken from whoever has it by now: neither the VM nor its record.
+      const { gitspaceId, generation, id: taskId } = task;
+      return void (await mender.disown({ id: held.id, pool, owner: { gitspaceId, generation, taskId } }));
+    }
     const output = await provider.diagnose(held.id, { key: `diagnose/${held.id}`, signal }).catch(() => "");
     if (output !== "") log.warn({ instanceId: held.id, output: output.slice(-2_000) }, "last output of the VM");
     await removal.remove({ id: held.id, pool, gitspaceId: task.gitspaceId }, signal, hold.fence);
@@ -207,9 +213,10 @@ const begun = {
   held: "The Gitspace already has a VM",
 } as const;
 
-class OwnedByAnother extends Error {
+/** Redis forgot that the VM was taken for this Gitspace, and it may be another's by now. */
+class NotOursError extends FailureError {
   constructor(id: string) {
-    super(`the VM ${id} belongs to another Gitspace`);
+    super(fail("conflict", `The VM ${id} is no longer this Gitspace's.`).failure);
   }
 }
 

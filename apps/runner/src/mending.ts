@@ -37,14 +37,17 @@ const scripts = {
     if tonumber(c[4] or '0') < generation then redis.call('HSET', KEYS[4], 'generation', generation) end
     return 'sound'`,
 
-  /** vm, warm, slots, claim | id, pool, owner → 1 when the record had this owner still and is no more. Its slot stays taken. */
+  /**
+   * vm, warm, slots, claim | id, pool, owner → 1 when the record had this owner still and is no more. Its slot stays taken.
+   * The owner's claim on this VM ends in any case.
+   */
   gsDisown: `
+    if redis.call('HGET', KEYS[4], 'vm') == ARGV[1] then redis.call('HDEL', KEYS[4], 'vm') end
     local f = redis.call('HMGET', KEYS[1], 'id', 'owner')
     if not f[1] or f[2] ~= ARGV[3] then return 0 end
     redis.call('DEL', KEYS[1])
     redis.call('ZREM', KEYS[2], ARGV[1])
     redis.call('HSET', KEYS[3], ARGV[1], '')
-    if redis.call('HGET', KEYS[4], 'vm') == ARGV[1] then redis.call('HDEL', KEYS[4], 'vm') end
     redis.call('PUBLISH', '${POOLS_CHANNEL}', ARGV[2])
     return 1`,
 
@@ -105,8 +108,8 @@ export function mending(redis: Redis) {
     async mend({ id, pool, owner }: Vm): Promise<z.infer<typeof Mended>> {
       return Mended.parse(await mend([vmKey(id), slots(pool), warm(pool), claimOf(owner)], [id, pool]));
     },
-    /** Drops the record of a VM that is labelled with another owner, so that it can be adopted for that one. */
-    async disown({ id, pool, owner }: Vm): Promise<boolean> {
+    /** Ends the claim on a VM that is another's and drops its record, so that it can be adopted for that one; false when it has another owner. */
+    async disown({ id, pool, owner }: Pick<Vm, "id" | "pool" | "owner">): Promise<boolean> {
       const keys = [vmKey(id), warm(pool), slots(pool), claimOf(owner)];
       return done.parse(await disown(keys, [id, pool, owner?.gitspaceId ?? ""]));
     },

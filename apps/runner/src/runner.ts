@@ -130,12 +130,13 @@ export async function startRunner({
 
   // Nobody else can listen there as long as this runner does, so a lease in this name is its own or that of one that died.
   const holder = `${hostname()}/${enrolment.address.host}:${enrolment.address.port}`;
+  const mender = withPoints.mender(mending(redis));
   const sweep = sweeper({
     pools,
     provider,
     store,
     survey: recordSurvey(redis, store, claims),
-    mender: withPoints.mender(mending(redis)),
+    mender,
     claims,
     agents,
     removal,
@@ -174,6 +175,7 @@ export async function startRunner({
     provider: withPoints.provider(provider, "claiming"),
     store,
     claims,
+    mender,
     agents,
     making,
     removal,
@@ -185,6 +187,7 @@ export async function startRunner({
   const tasks = vmTasks({
     claims,
     store,
+    mender,
     provider,
     claiming: claimed,
     removal,

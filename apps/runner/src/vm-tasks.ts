@@ -5,6 +5,7 @@ import type { Claiming } from "./claiming.ts";
 import { type ClaimStore, superseded } from "./claim-store.ts";
 import type { GitspaceLock, Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
+import type { Mending } from "./mending.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
 import type { VmRemoval } from "./vm-removal.ts";
@@ -13,6 +14,7 @@ import type { VmStore } from "./vm-store.ts";
 type Collaborators = {
   claims: ClaimStore;
   store: VmStore;
+  mender: Pick<Mending, "disown">;
   provider: Pick<Provider, "get" | "list">;
   claiming: Claiming;
   removal: VmRemoval;
@@ -25,14 +27,19 @@ type Task<T extends VmTask["type"]> = Extract<VmTask, { type: T }>;
 export type VmTasks = ReturnType<typeof vmTasks>;
 
 /** The tasks, each safe to repeat, each alone on its Gitspace. */
-export function vmTasks({ claims, store, provider, claiming, removal, disks, alone }: Collaborators) {
+export function vmTasks({ claims, store, mender, provider, claiming, removal, disks, alone }: Collaborators) {
   /** Takes the Gitspace's VM away: traffic first, then the VM; its home disk stays. */
   async function release(task: VmTask, { watch }: Turn, signal: AbortSignal, { fence }: Hold): Promise<void> {
     await watch.measure("route", () => claims.removeRoute(task.gitspaceId, task.generation));
     const { vm: id } = await claims.get(task.gitspaceId);
     if (id === null) return;
     // Also without a record: a VM may be left at the provider, and the claim on it has to end.
-    const pool = (await store.get(id))?.vm.pool;
+    const record = await store.get(id);
+    if (record !== undefined && record.vm.owner?.gitspaceId !== task.gitspaceId) {
+      const owner = { gitspaceId: task.gitspaceId, generation: task.generation, taskId: task.id };
+      return void (await mender.disown({ id, pool: record.vm.pool, owner }));
+    }
+    const pool = record?.vm.pool;
     await watch.measure("remove", () =>
       removal.removeClaimed({ id, pool, gitspaceId: task.gitspaceId, generation: task.generation }, signal, fence),
     );

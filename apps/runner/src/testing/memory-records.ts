@@ -171,8 +171,8 @@ export function memoryRecords(start: Kept): Records {
       const c = hash(claimKey(gitspaceId));
       c["generation"] = String(generation);
       if (c["vm"] !== undefined) {
-        const power = kept.hashes[vmKey(c["vm"])]?.["power"];
-        if (power !== undefined && power !== "deleting" && power !== "gone")
+        const { power, owner } = kept.hashes[vmKey(c["vm"])] ?? {};
+        if (power !== undefined && power !== "deleting" && power !== "gone" && owner === gitspaceId)
           return { outcome: "held", id: c["vm"], attempt: Number(c["attempt"] ?? 1) };
         delete c["vm"];
       }
@@ -246,12 +246,12 @@ export function memoryRecords(start: Kept): Records {
       return "sound";
     },
     async disown({ id, pool, owner }) {
+      endClaim(owner?.gitspaceId ?? null, id);
       const f = kept.hashes[vmKey(id)] ?? {};
       if (f["id"] === undefined || f["owner"] !== (owner?.gitspaceId ?? "")) return false;
       drop(vmKey(id));
       leaveWarm(pool, id);
       hash(slotsKey(pool))[id] = "";
-      endClaim(owner?.gitspaceId ?? null, id);
       return true;
     },
     async giveUp({ id, createdAt }) {

@@ -185,7 +185,7 @@ export function world({ records, provider, machines, pool, log, watch }: Options
     const { store, provider: there, claims, agents: inside, removal } = mine;
     const call = { key: id, signal: never };
     const record = await store.get(id);
-    if (record?.vm.owner?.gitspaceId !== gitspaceId) throw new Error("no longer its");
+    if (record?.vm.owner?.gitspaceId !== gitspaceId) return "another's";
     if (!(record.vm.power === "running" && record.vm.agent === "ready"))
       await bringUp(mine, id, gitspaceId, task, generation);
     const labels = { "gs-gitspace": gitspaceId, "gs-generation": String(generation), "gs-task": task };
@@ -227,7 +227,7 @@ export function world({ records, provider, machines, pool, log, watch }: Options
       const { id } = reserved;
       try {
         if ((await handOver(mine, gitspaceId, generation, task, id)) === "done") return;
-        await mine.store.forget(id, pool.name, gitspaceId);
+        await mine.mender.disown({ id, pool: pool.name, owner: { gitspaceId, generation, taskId: task } });
       } catch (error) {
         if ((error as Error).name === "BrokenPromise" || (error as Error).message === "superseded") throw error;
         await mine.removal.remove({ id, pool: pool.name, gitspaceId }, never);
