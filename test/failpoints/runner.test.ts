@@ -15,6 +15,7 @@ const files = [
   "gitspace-lock",
   "pool-loop",
   "enrolment",
+  "last-words",
 ].map((name) => `${root}apps/runner/src/${name}.ts`);
 
 const reads = "only reads";
@@ -43,6 +44,7 @@ const harmless: Record<string, string> = {
   "watch.measure": measures,
   "turn.watch.measure": measures,
   alone: ours,
+  lastWords: ours,
   "claiming.provision": ours,
   "hold.confirm": ours,
   "disks.attach": ours,

@@ -8,6 +8,7 @@ import type { AgentClient } from "./agent-client.ts";
 import { type ClaimStore, MAX_ATTEMPTS, type Reservation, superseded } from "./claim-store.ts";
 import type { Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
+import { lastWords } from "./last-words.ts";
 import type { Mending } from "./mending.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
@@ -173,8 +174,8 @@ export function claiming({
       const { gitspaceId, generation, id: taskId } = task;
       return void (await mender.disown({ id: held.id, pool, owner: { gitspaceId, generation, taskId } }));
     }
-    const output = await provider.diagnose(held.id, { key: `diagnose/${held.id}`, signal }).catch(() => "");
-    if (output !== "") log.warn({ instanceId: held.id, output: output.slice(-2_000) }, "last output of the VM");
+    const output = await lastWords(provider, held.id, signal);
+    if (output !== "") log.warn({ instanceId: held.id, output }, "last output of the VM");
     await removal.remove({ id: held.id, pool, gitspaceId: task.gitspaceId }, signal, hold.fence);
   }
 

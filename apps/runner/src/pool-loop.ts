@@ -5,6 +5,7 @@ import type { Clock, Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
 import { type PoolAction, planPool, type Vm } from "@gitspaces/vm-pool";
 import { breaker } from "./breaker.ts";
+import { lastWords } from "./last-words.ts";
 import type { Metrics } from "./metrics.ts";
 import { stockId, type VmMaking } from "./vm-making.ts";
 import type { VmRemoval } from "./vm-removal.ts";
@@ -95,8 +96,8 @@ export function startPoolLoop({
       const reason = error instanceof Error ? error.message : String(error);
       trips.failed(reason);
       metrics.vmFailed(pool.name);
-      const output = await provider.diagnose(id, { key: `diagnose/${id}`, signal }).catch(() => "");
-      log.error({ err: error, instanceId: id, pool: pool.name, output: output.slice(-2_000) }, "a VM did not come up");
+      const output = await lastWords(provider, id, signal);
+      log.error({ err: error, instanceId: id, pool: pool.name, output }, "a VM did not come up");
       await remove(id);
     }
   }
