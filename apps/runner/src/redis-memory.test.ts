@@ -72,6 +72,17 @@ test("E4: a task of before the loss waits for the comparison, and is then let in
   await expect(claims.enter(HELLO, 1, "stop", late)).rejects.toThrow("the deadline has passed");
 });
 
+test("I14: a comparison that could not vouch is told by readiness, with its reason, until one can", async () => {
+  await using open = await openMemory();
+  const { memory } = open;
+  await open.redis.flushall();
+  await expect(memory.check()).rejects.toThrow(/compared with the provider$/);
+  await memory.vouchAfter(async () => false);
+  await expect(memory.check()).rejects.toThrow(/did not list every VM/);
+  await memory.vouchAfter(async () => true);
+  await memory.check();
+});
+
 async function runningBench(): Promise<{ held: string; running: RunnerBench }> {
   const running = await openBench({ pool: { warm: 1, max: 3 } });
   bench = running;

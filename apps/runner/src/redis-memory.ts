@@ -9,6 +9,9 @@ import { scripts } from "./scripts.ts";
 /** Longer than any comparison takes; one that was cut short leaves no key for ever. */
 const COMPARISON_MS = 10 * 60_000;
 
+const PARTIAL =
+  ", which did not list every VM when it was last asked, or has one that cannot be taken back on record (the log names it)";
+
 export type RedisMemory = ReturnType<typeof redisMemory>;
 
 /** The doubt about the Redis of this connection. */
@@ -16,6 +19,7 @@ export function redisMemory(redis: Redis) {
   const isWhole = defineScript(redis, "gsIsWhole", scripts.gsIsWhole);
   const begin = defineScript(redis, "gsBeginRebuild", scripts.gsBeginRebuild);
   const end = defineScript(redis, "gsEndRebuild", scripts.gsEndRebuild);
+  let wasPartial = false;
   const news: RoutesRebuilt = { change: "rebuilt" };
 
   return {
@@ -30,13 +34,17 @@ export function redisMemory(redis: Redis) {
     async vouchAfter(compare: () => Promise<boolean>): Promise<void> {
       const comparison = redisKeys.rebuild(randomUUID());
       await begin([comparison], [COMPARISON_MS]);
-      if (await compare()) await end([comparison, redisKeys.whole("records")], [JSON.stringify(news)]);
+      const isAgreed = await compare();
+      wasPartial = !isAgreed;
+      if (isAgreed) await end([comparison, redisKeys.whole("records")], [JSON.stringify(news)]);
       else await redis.del(comparison);
     },
     /** For readiness. @throws while records are being rebuilt. */
     async check(): Promise<void> {
       if ((await isWhole([], [])) !== 1)
-        throw new Error("Redis was restarted or emptied: its records are being compared with the provider");
+        throw new Error(
+          `Redis was restarted or emptied: its records are being compared with the provider${wasPartial ? PARTIAL : ""}`,
+        );
     },
   };
 }
