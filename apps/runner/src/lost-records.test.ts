@@ -87,6 +87,20 @@ test("a VM that serves is not reported as gone because Redis lost its claim", as
   });
 });
 
+test("a VM is not reported as gone because Redis lost the end of its claim, or the provider did not list it", async () => {
+  const held = await claimed({ sweepMs: 60_000 });
+  await bench.redis.hdel(`gs:claim:${HELLO}`, "vm");
+  await bench.redis.del(`gs:vm:${held}`);
+  expect(await bench.run(statusTask(HELLO, 1))).toMatchObject({ result: { vm: { instanceId: held } } });
+  const vms = new Map(bench.provider.vms);
+  bench.provider.vms.clear();
+  bench.provider.isComplete = false;
+  expect(await bench.run(statusTask(HELLO, 1))).toMatchObject({ failure: { code: "vm_unreachable" } });
+  bench.provider.isComplete = true;
+  expect(await bench.run(statusTask(HELLO, 1))).toMatchObject({ outcome: "ok", result: { vm: null } });
+  for (const [id, vm] of vms) bench.provider.vms.set(id, vm);
+});
+
 test("a delete takes the VM and the home disk away also when the VM's record was lost", async () => {
   const held = await claimed({ sweepMs: 60_000 });
   await bench.redis.del(`gs:vm:${held}`);

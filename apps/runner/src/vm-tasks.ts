@@ -79,12 +79,14 @@ export function vmTasks({ claims, store, mender, provider, claiming, removal, di
     const record = id === null ? undefined : await store.get(id);
     const call = { key: `status/${task.id}`, signal };
     if (record === undefined) {
-      // A claim that ended leaves its generation; without one Redis lost the claim, and its VM may still be there.
-      if (generation === task.generation && id === null) return { vm: null };
-      const { items } = await provider.list(call);
+      // The claim may have ended; or Redis lost it, whole or in part, and its VM is still there: the labels tell.
+      const { items, complete } = await provider.list(call);
       const labelled = items.find(
         ({ labels, power }) => labels["gs-gitspace"] === task.gitspaceId && power === "running",
       );
+      // Who asks for the pools asks about no Gitspace of ours.
+      if (labelled === undefined && !complete && task.data.pools !== true)
+        throw fail("vm_unreachable", "The provider did not list every VM, so nobody knows whether this one is gone.");
       return {
         vm: labelled === undefined ? null : { instanceId: labelled.id, power: "running", generation: task.generation },
       };
