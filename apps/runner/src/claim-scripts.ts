@@ -1,7 +1,7 @@
 // Claims, their locks and their routes, as scripts.
 import { ROUTES_CHANNEL } from "@gitspaces/contracts";
 import { POOLS_CHANNEL } from "./script.ts";
-import { fence, whole } from "./script-fences.ts";
+import { fence, routes, whole } from "./script-fences.ts";
 
 /** A deleted Gitspace is remembered for so long, far beyond the deadline of every task it could still be sent. */
 const TOMBSTONE_MS = 7 * 24 * 60 * 60 * 1_000;
@@ -90,20 +90,19 @@ export const claimScripts = {
     return {'cold', id, attempt}`,
 
   /** route, claim | route JSON, generation, vm, change JSON → 1 when set: the claim is still this VM's, no stop and no later generation came. */
-  gsSetRoute: `
+  gsSetRoute: `${routes}
     local c = redis.call('HMGET', KEYS[2], 'vm', 'generation', 'stopped')
     if c[1] ~= ARGV[3] or tonumber(c[2] or '0') > tonumber(ARGV[2]) then return 0 end
     if tonumber(c[3] or '0') >= tonumber(ARGV[2]) then return 0 end
-    local present = redis.call('GET', KEYS[1])
-    if present and cjson.decode(present).generation > tonumber(ARGV[2]) then return 0 end
+    local present = readRoute(KEYS[1])
+    if present and present.generation > tonumber(ARGV[2]) then return 0 end
     redis.call('SET', KEYS[1], ARGV[1])
     redis.call('PUBLISH', '${ROUTES_CHANNEL}', ARGV[4])
     return 1`,
 
   /** route | generation, change JSON, vm or '' → 1. A route of a later generation, or to another VM than the named one, stays. */
-  gsRemoveRoute: `
-    local present = redis.call('GET', KEYS[1])
-    local route = present and cjson.decode(present)
+  gsRemoveRoute: `${routes}
+    local route = readRoute(KEYS[1])
     if route and route.generation > tonumber(ARGV[1]) then return 0 end
     if ARGV[3] ~= '' and (not route or route.instanceId ~= ARGV[3]) then return 0 end
     redis.call('DEL', KEYS[1])

@@ -114,9 +114,14 @@ export function claimStore(redis: Redis) {
       const change: RouteChange = { change: "removed", gitspaceId, generation };
       await removeRoute([routeKey(gitspaceId)], [generation, JSON.stringify(change), instanceId]);
     },
+    /** The route, or nothing when there is none that can be read. */
     async route(gitspaceId: string): Promise<Route | undefined> {
       const text = await redis.get(routeKey(gitspaceId));
-      return text === null ? undefined : RouteSchema.parse(JSON.parse(text));
+      try {
+        return text === null ? undefined : RouteSchema.parse(JSON.parse(text));
+      } catch {
+        return undefined;
+      }
     },
   };
 }

@@ -30,6 +30,17 @@ test("a record that cannot be read keeps no runner from starting, and is rebuilt
   expect(await bench.run(provisionTask(HELLO, 2))).toMatchObject({ result: { vm: { instanceId: held } } });
 });
 
+test("a route that cannot be read keeps no sweep from its work, and is written again or removed", async () => {
+  await claimed({ sweepMs: 100 });
+  const before = await route();
+  await bench.redis.set(`gs:route:${HELLO}`, '{"generation":');
+  await bench.redis.set("gs:route:other-a1b2c3", "[]");
+  await bench.until("it is as it was", async () => (await route()) === before);
+  const other = "gs:route:other-a1b2c3";
+  await bench.until("the route of nobody is gone", async () => (await bench.redis.exists(other)) === 0);
+  expect(await route()).toBe(before);
+});
+
 test("a warm VM whose record cannot be read is warm again after a sweep", async () => {
   bench = await openBench({ sweepMs: 100 });
   await bench.until("the pool is warm", async () => (await bench.warm()).length === 1);

@@ -5,6 +5,7 @@ import type { Owner, Vm } from "@gitspaces/vm-pool";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { defineScript, POOLS_CHANNEL } from "./script.ts";
+import { routes } from "./script-fences.ts";
 
 const scripts = {
   /**
@@ -72,14 +73,15 @@ const scripts = {
     if redis.call('HGET', KEYS[2], 'vm') == ARGV[1] then redis.call('HDEL', KEYS[2], 'vm') end
     return 1`,
 
-  /** route, claim → 1 when the route led to another VM than the claim names, and is gone now. */
-  gsEndRoute: `
-    local present = redis.call('GET', KEYS[1])
-    if not present then return 0 end
-    local route = cjson.decode(present)
-    if redis.call('HGET', KEYS[2], 'vm') == route.instanceId then return 0 end
+  /** route, claim | gitspace → 1 when the route led to another VM than the claim names, or nowhere, and is gone now. */
+  gsEndRoute: `${routes}
+    if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    local route = readRoute(KEYS[1])
+    local c = redis.call('HMGET', KEYS[2], 'vm', 'generation')
+    if route and c[1] == route.instanceId then return 0 end
     redis.call('DEL', KEYS[1])
-    local change = { change = 'removed', gitspaceId = route.gitspaceId, generation = route.generation }
+    local generation = route and route.generation or tonumber(c[2] or '1')
+    local change = { change = 'removed', gitspaceId = ARGV[1], generation = generation }
     redis.call('PUBLISH', '${ROUTES_CHANNEL}', cjson.encode(change))
     return 1`,
 } as const;
@@ -129,7 +131,7 @@ export function mending(redis: Redis) {
     },
     /** Removes a route to a VM that the Gitspace does not hold, and tells the gateways; false when it is right. */
     async endRoute(gitspaceId: string): Promise<boolean> {
-      return done.parse(await endRoute([route(gitspaceId), claim(gitspaceId)], []));
+      return done.parse(await endRoute([route(gitspaceId), claim(gitspaceId)], [gitspaceId]));
     },
   };
 }

@@ -33,3 +33,13 @@ local function isStale(lease, epoch)
   return epoch ~= '' and redis.call('HGET', lease, 'epoch') ~= epoch
 end
 `;
+
+/** A route that cannot be read counts as none: it is written over, or removed by the next comparison. */
+export const routes = `
+local function readRoute(key)
+  local text = redis.call('GET', key)
+  local isRead, route = pcall(cjson.decode, text or '')
+  if isRead and type(route) == 'table' and type(route.generation) == 'number' then return route end
+  return nil
+end
+`;
