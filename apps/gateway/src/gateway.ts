@@ -177,11 +177,9 @@ function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Conn
 
 /** Both connections answer. One that subscribes and does not is closed, so that it comes back and lists the routes anew. */
 async function askRedis(commands: Redis, subscriber: Redis): Promise<void> {
-  await checkRedis(commands);
-  await subscriber.ping().catch((error: unknown) => {
-    if (subscriber.status === "ready") subscriber.disconnect(true);
-    throw error;
-  });
+  // Both are asked, whatever becomes of the other: a connection that is dead without saying so is found only when it is used.
+  const answers = await Promise.allSettled([checkRedis(commands), subscriber.ping()]);
+  for (const answered of answers) if (answered.status === "rejected") throw answered.reason;
 }
 
 function checkCertificate({ certificate }: TlsIdentity, now: number): void {

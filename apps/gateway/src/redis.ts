@@ -5,6 +5,9 @@ import { Redis } from "ioredis";
 
 export type RedisPlace = { url: string; password: string | undefined };
 
+/** Longer than a command may take. A connection that answers nothing for so long is dead without saying so, and another is made. */
+const SILENT_MS = 4_000;
+
 /** A connection that comes back by itself. Commands fail at once while Redis is away, instead of waiting for it. */
 export function connectRedis({ url, password }: RedisPlace, log: Logger, name: string): Redis {
   const redis = new Redis({
@@ -16,6 +19,7 @@ export function connectRedis({ url, password }: RedisPlace, log: Logger, name: s
     maxRetriesPerRequest: 0,
     commandTimeout: 3_000,
     connectTimeout: 3_000,
+    socketTimeout: SILENT_MS,
     retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)),
     sentinelRetryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)),
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
