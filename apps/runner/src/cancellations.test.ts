@@ -53,3 +53,13 @@ test("I8: what was said while the connection to Redis was away is heard when it 
   setTimeout(gate.resolve, 2_000);
   expect(await answer).toMatchObject(cancelled);
 });
+
+test("I8 E6: what was said on a connection that is dead without saying so is found all the same", async () => {
+  bench = await openBench({ pool: { warm: 0 }, provider: { agents: false } });
+  const task = provisionTask(HELLO);
+  const answer = bench.run(task);
+  await bench.until("the VM is made", () => bench.provider.counts.created === 1);
+  // Nobody hears of it, as on such a connection.
+  await bench.redis.set(redisKeys.cancelled(task.id), "1", "PX", 60_000);
+  expect(await answer).toMatchObject(cancelled);
+});

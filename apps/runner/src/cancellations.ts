@@ -8,7 +8,10 @@ export type Cancellations = AsyncDisposable & {
   watch(taskId: string): Promise<Disposable & { signal: AbortSignal }>;
 };
 
-/** Listens on a connection of its own. What is said while the connection is away is looked up when it is back. */
+/** A connection that only listens may be dead for many minutes without anybody noticing. */
+const LOOK_EVERY_MS = 5_000;
+
+/** Listens on a connection of its own. What is said while the connection is away is looked up when it is back, or soon. */
 export function listenForCancellations(redis: Redis, log: Logger): Cancellations {
   const watched = new Map<string, AbortController>();
   const end = (taskId: string) =>
@@ -29,6 +32,10 @@ export function listenForCancellations(redis: Redis, log: Logger): Cancellations
     subscriber.subscribe(CANCELLED_CHANNEL).then(lookAtAll, (err: unknown) => log.warn({ err }, "not subscribed"));
   });
 
+  const looking = setInterval(() => {
+    if (redis.status === "ready") lookAtAll();
+  }, LOOK_EVERY_MS);
+
   return {
     async watch(taskId) {
       const controller = new AbortController();
@@ -40,6 +47,7 @@ export function listenForCancellations(redis: Redis, log: Logger): Cancellations
       return { signal: controller.signal, [Symbol.dispose]: forget };
     },
     async [Symbol.asyncDispose]() {
+      clearInterval(looking);
       await subscriber.quit().catch(() => subscriber.disconnect());
     },
   };
