@@ -188,6 +188,13 @@ test("doctor --start without a control plane tells what was found, and makes no 
   ]);
 });
 
+test("doctor --data means that folder's installation, whatever server the environment names", async () => {
+  const asked = server.requests.length;
+  const { code, err } = await startCli(home, ["doctor", "--data", home.folder], { env }).ended;
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(home.folder) });
+  expect(server.requests).toHaveLength(asked);
+});
+
 test("stop --wait and start --wait go there and back, with the events of this action only", async () => {
   const id = await running("pendulum");
   const stopped = await run("stop", "pendulum", "--wait", "--json");

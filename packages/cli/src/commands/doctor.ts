@@ -14,13 +14,12 @@ export type DoctorOptions = { data?: string; start?: string | true };
 /** Examines what can be seen from here: the API, and on the machine of a local installation its processes too. */
 export async function doctor(context: CliContext, options: DoctorOptions): Promise<Ending> {
   const { terminal, signal, env } = context;
-  const around = options.data === undefined ? env : { ...env, GITSPACES_DATA_FOLDER: options.data };
-  const server = findServer({ env: around, folder: process.cwd() });
+  const server = findServer({ env: around(env, options.data), folder: process.cwd() });
   const installation = installationOf(server);
   const trial = options.start === undefined ? undefined : trialOf(options.start, installation);
   const api = openApi(server, signal);
   const logOf = (daemon: string) =>
-    installation === undefined ? `the log of the ${daemon}` : logIn(installation, daemon);
+    installation === undefined ? `<data>/logs/${daemon}.log on its machine` : logIn(installation, daemon);
 
   const [local, seen] = await Promise.all([
     installation === undefined ? [] : examineLocally(installation),
@@ -35,6 +34,12 @@ export async function doctor(context: CliContext, options: DoctorOptions): Promi
   if (faults.length === 0) return;
   const parts = [...new Set(faults.map(({ part }) => part))].join(", ");
   return { failure: { code: "conflict", message: `Something is wrong: ${parts}.`, retry: "later" }, shown: true };
+}
+
+/** A data folder that is named wins over a server that the environment names. */
+function around(env: NodeJS.ProcessEnv, data: string | undefined): NodeJS.ProcessEnv {
+  if (data === undefined) return env;
+  return { ...env, GITSPACES_DATA_FOLDER: data, GITSPACES_URL: undefined, GITSPACES_TOKEN_FILE: undefined };
 }
 
 /** Only a server that was found by its `up.json` is looked at from the inside. */
