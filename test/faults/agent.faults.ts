@@ -130,6 +130,7 @@ test("I2 I8 E2: an agent frozen in the middle of its work goes on with it when i
   const id = await someone.create(url);
   await someone.ask(id, "start");
   await until("the agent is frozen", 60_000, () => house.hasPassed("agent.afterHook"));
+  await house.stopped("agent");
   await sleep(6_000);
   expect((await someone.stateOf(id)).state).toBe("busy");
   house.signal("agent", "SIGCONT");

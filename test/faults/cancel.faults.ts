@@ -46,7 +46,11 @@ function heldAt(daemon: Daemon, point: string): Held {
   return {
     url: plainly,
     hold: () => house.arm(point, "stop"),
-    isThere: () => house.hasPassed(point),
+    async isThere() {
+      if (!house.hasPassed(point)) return false;
+      await house.stopped(daemon);
+      return true;
+    },
     letGo: () => house.signal(daemon, "SIGCONT"),
   };
 }

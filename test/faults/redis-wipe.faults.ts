@@ -61,6 +61,7 @@ test.each(["runner.afterReserve", "runner.afterClaimLabel", "runner.afterIdentit
     });
     await house.api.call("POST", `gitspaces/${identifier}/actions`, { action: "start" });
     await until(`${point} is passed`, 30_000, () => house.hasPassed(point));
+    await house.stopped("runner");
     await wipe(house);
     house.signal("runner", "SIGCONT");
     expect((await house.api.until(identifier, ["running"], 90_000)).state).toBe("running");
@@ -85,3 +86,19 @@ test("I3 I5 E4: Redis starts empty: rebuilt within 60 s, same VMs, same homes, a
   await house.api.start(one);
   await kept.check();
 });
+
+test.each(["runner.afterAdopted", "runner.afterSlotHeld", "runner.afterRouteSet"])(
+  "I3 I5 E1 E4: a runner that is killed while it rebuilds, at %s, rebuilds the rest when it is back",
+  async (point) => {
+    const kept = await Promise.all(running.map(async (id) => await keepsake(house, id)));
+    const before = await vmIds();
+    const [killed] = house.pids("runner");
+    house.arm(point);
+    await wipe(house);
+    await until(`${point} is passed`, 30_000, () => house.hasPassed(point));
+    await until("another runner is there", 30_000, () => house.pids("runner").some((pid) => pid !== killed));
+    await settled(house, expected(), 1);
+    expect(await vmIds()).toEqual(before);
+    for (const each of kept) await each.check();
+  },
+);

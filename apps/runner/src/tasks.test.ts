@@ -180,3 +180,23 @@ test("a stop leaves the home in the VM until the VM has lost its power", async (
   expect(operations).not.toContain("detachDisk");
   expect(bench.provider.disks.get(HELLO)).toMatchObject({ attachedTo: null });
 });
+
+test("I6: a stop whose VM goes, or changes its labels, while it is being labelled has stopped it", async () => {
+  let happens: ((id: string) => void) | undefined;
+  const before = (operation: string, id: string) => {
+    if (operation !== "label") return;
+    happens?.(id);
+    happens = undefined;
+  };
+  await warmBench({ provider: { before } });
+  vmOf(await bench.run(provisionTask(HELLO, 1)));
+  happens = (id) => void bench.provider.vms.delete(id);
+  expect(await bench.run(stopTask(HELLO, 2))).toMatchObject({ outcome: "ok", result: { power: "gone" } });
+  const { vm } = vmOf(await bench.run(provisionTask(HELLO, 3)));
+  happens = (id) => {
+    const present = bench.provider.vms.get(id);
+    if (present !== undefined) present.version = "changed meanwhile";
+  };
+  expect(await bench.run(stopTask(HELLO, 4))).toMatchObject({ outcome: "ok", result: { power: "gone" } });
+  expect(bench.provider.vms.has(vm.instanceId)).toBe(false);
+});

@@ -1,5 +1,5 @@
 // Removing a VM: recorded first, then the VM, then the record. Home disks stay: the provider takes them out of a VM without power.
-import type { InstanceId } from "@gitspaces/contracts";
+import { FailureError, type InstanceId } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { Provider } from "@gitspaces/providers";
 import { superseded } from "./claim-store.ts";
@@ -10,6 +10,8 @@ type Collaborators = { provider: Provider; store: VmStore; log: Logger };
 /** Without a pool, the one that the provider's label names. */
 type Removed = { id: InstanceId; pool: string | undefined; gitspaceId: string | null };
 
+const LABEL_TRIES = 3;
+
 export type VmRemoval = ReturnType<typeof vmRemoval>;
 
 /** The remover of VMs. Every step is safe to repeat. */
@@ -17,11 +19,20 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
   /** A zombie must not remove what a later action works with: the label is raised first, and says when it is too late. */
   async function labelGeneration(id: InstanceId, generation: number, signal: AbortSignal): Promise<void> {
     const call = { key: `generation/${id}/${generation}`, signal };
-    const vm = await provider.get(id, call);
-    if (vm === undefined || vm.power === "gone") return;
-    const labelled = Number(vm.labels["gs-generation"] ?? 0);
-    if (labelled > generation) throw superseded();
-    if (labelled < generation) await provider.label(id, { "gs-generation": String(generation) }, vm.version, call);
+    for (let tries = 1; ; tries++) {
+      const vm = await provider.get(id, call);
+      if (vm === undefined || vm.power === "gone") return;
+      const labelled = Number(vm.labels["gs-generation"] ?? 0);
+      if (labelled > generation) throw superseded();
+      if (labelled === generation) return;
+      try {
+        await provider.label(id, { "gs-generation": String(generation) }, vm.version, call);
+        return;
+      } catch (error) {
+        // It went, or its labels changed, after it was looked at: a making that was called back may still be ending.
+        if (tries === LABEL_TRIES || !isOvertaken(error)) throw error;
+      }
+    }
   }
 
   /**
@@ -49,4 +60,8 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
       await remove(vm, signal, fence);
     },
   };
+}
+
+function isOvertaken(error: unknown): boolean {
+  return error instanceof FailureError && ["conflict", "not_found"].includes(error.failure.code);
 }
