@@ -87,7 +87,7 @@ test("I3 I5 E4: Redis starts empty: rebuilt within 60 s, same VMs, same homes, a
   await kept.check();
 });
 
-test.each(["runner.afterAdopted", "runner.afterSlotHeld", "runner.afterRouteSet"])(
+test.each(["runner.afterAdopted", "runner.afterRouteSet"])(
   "I3 I5 E1 E4: a runner that is killed while it rebuilds, at %s, rebuilds the rest when it is back",
   async (point) => {
     const kept = await Promise.all(running.map(async (id) => await keepsake(house, id)));
