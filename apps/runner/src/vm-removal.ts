@@ -29,8 +29,10 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
         await provider.label(id, { "gs-generation": String(generation) }, vm.version, call);
         return;
       } catch (error) {
-        // It went, or its labels changed, after it was looked at: a making that was called back may still be ending.
-        if (tries === LABEL_TRIES || !isOvertaken(error)) throw error;
+        const code = error instanceof FailureError ? error.failure.code : undefined;
+        // It went after it was looked at, or is only being made by a call that was called back: there is no label to raise.
+        if (code === "not_found") return;
+        if (code !== "conflict" || tries === LABEL_TRIES) throw error;
       }
     }
   }
@@ -60,8 +62,4 @@ export function vmRemoval({ provider, store, log }: Collaborators) {
       await remove(vm, signal, fence);
     },
   };
-}
-
-function isOvertaken(error: unknown): boolean {
-  return error instanceof FailureError && ["conflict", "not_found"].includes(error.failure.code);
 }
