@@ -1,7 +1,7 @@
 // Claims, their locks and their routes, as scripts.
 import { ROUTES_CHANNEL } from "@gitspaces/contracts";
 import { POOLS_CHANNEL } from "./script.ts";
-import { fence, routes, whole } from "./script-fences.ts";
+import { clock, fence, routes, whole } from "./script-fences.ts";
 
 /** A deleted Gitspace is remembered for so long, far beyond the deadline of every task it could still be sent. */
 const TOMBSTONE_MS = 7 * 24 * 60 * 60 * 1_000;
@@ -26,9 +26,7 @@ export const claimScripts = {
    * claim | holder, ttl ms, 'take' or 'renew' → {held by me now, highest generation}. Renewing takes nothing: whoever's lock ended
    * and was given back by the next holder has lost it.
    */
-  gsLock: `
-    local t = redis.call('TIME')
-    local now = t[1] * 1000 + math.floor(t[2] / 1000)
+  gsLock: `${clock}
     local f = redis.call('HMGET', KEYS[1], 'lockedBy', 'lockedUntil', 'generation')
     local generation = tonumber(f[3] or '0')
     if f[1] and f[1] ~= ARGV[1] and tonumber(f[2]) > now then return {0, generation} end

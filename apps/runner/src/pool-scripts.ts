@@ -1,6 +1,6 @@
 // The stock of a pool, its slots and its lease, as scripts.
 import { POOLS_CHANNEL } from "./script.ts";
-import { whole, planner } from "./script-fences.ts";
+import { clock, planner, whole } from "./script-fences.ts";
 
 export const poolScripts = {
   /** slots, vm, lease, full | id, pool, max, now, epoch or '' → 1 when the new VM of the stock got a slot. Counting needs every record to be there. */
@@ -36,9 +36,7 @@ export const poolScripts = {
     return 1`,
 
   /** lease | holder, ttl ms → the lease's epoch while it is the holder's, else 0. Taking it again renews it. */
-  gsLease: `
-    local t = redis.call('TIME')
-    local now = t[1] * 1000 + math.floor(t[2] / 1000)
+  gsLease: `${clock}
     local f = redis.call('HMGET', KEYS[1], 'holder', 'until', 'epoch')
     local epoch = tonumber(f[3] or '0')
     if f[1] ~= ARGV[1] then

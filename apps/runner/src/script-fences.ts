@@ -43,3 +43,9 @@ local function readRoute(key)
   return nil
 end
 `;
+
+/** The one clock that every runner shares, in milliseconds. */
+export const clock = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+`;

@@ -97,6 +97,6 @@ test("E18 I8: thousands of tasks that are overdue at once are settled, and reque
   console.log(
     `${overdue} overdue tasks settled; the slowest of ${asked} answers meanwhile took ${slowest.toFixed(0)} ms`,
   );
-  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeGreaterThan(3);
   expect(slowest).toBeLessThan(1_500);
 }, 60_000);
