@@ -87,10 +87,12 @@ export function sweeper(collaborators: Collaborators) {
     });
     const work = plan.filter((decision) => decision.do !== "keep");
     let isAgreed = found.isComplete;
-    await inParallel(work, AT_ONCE, async (decision) => {
-      const isDone = await guarded(decision, ours.get(decision.id), signal);
-      // A VM that was disowned is adopted under its label's owner by the next sweep.
-      if (decision.do === "disown" || (decision.do === "adopt" && !isDone)) isAgreed = false;
+    await inParallel(inTurns(work, ours), AT_ONCE, async (turns) => {
+      for (const decision of turns) {
+        const isDone = await guarded(decision, ours.get(decision.id), signal);
+        // A VM that was disowned is adopted under its label's owner by the next sweep.
+        if (decision.do === "disown" || (decision.do === "adopt" && !isDone)) isAgreed = false;
+      }
     });
     await inParallel([...ours.values()], AT_ONCE, async (vm) => {
       await reopen(vm).catch((err: unknown) => log.warn({ err, instanceId: vm.id }, "a route could not be restored"));
@@ -114,6 +116,20 @@ export function sweeper(collaborators: Collaborators) {
       return false;
     }
   }
+}
+
+/** What concerns one Gitspace is done in turn, records before VMs without one, so that which VM it keeps is not left to chance. */
+function inTurns(work: readonly Reconciliation[], ours: ReadonlyMap<string, ProviderVm>): Reconciliation[][] {
+  const rank = ({ do: what }: Reconciliation) => (what === "adopt" ? 1 : 0);
+  const turns = Map.groupBy(work, (decision) => gitspaceOf(decision, ours) ?? decision);
+  return [...turns.values()].map((of) => of.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1)));
+}
+
+function gitspaceOf(decision: Reconciliation, ours: ReadonlyMap<string, ProviderVm>): string | undefined {
+  if ("vm" in decision) return decision.vm.owner?.gitspaceId;
+  if ("lost" in decision) return decision.lost.gitspaceId ?? undefined;
+  if (decision.do === "endRoute") return decision.gitspaceId;
+  return ours.get(decision.id)?.labels["gs-gitspace"];
 }
 
 function seenIn(vm: ProviderVm): Seen {
