@@ -1,6 +1,6 @@
 // pool.yml, read strictly: every mistake at once, each with its line and the nearest right word.
 import { readFileSync } from "node:fs";
-import { FailureError, fail, PoolFile, PoolInstance, type PoolSpec, ProcessSpec } from "@gitspaces/contracts";
+import { DockerSpec, FailureError, fail, PoolFile, PoolInstance, type PoolSpec, ProcessSpec } from "@gitspaces/contracts";
 import { closest, distance } from "fastest-levenshtein";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -64,11 +64,10 @@ function compile(file: PoolFile, document: Document, lines: LineCounter): { pool
       note(["instances", index, "name"], `"${instance.name}" is the name of an earlier pool; names are unique`);
     return {
       name: instance.name,
-      type: instance.type,
       warm,
       max,
-      image: instance.spec?.image ?? "default",
       isDefault: instance.default ?? false,
+      ...kindOf(instance),
     };
   });
   const defaults = pools.filter(({ isDefault }) => isDefault);
@@ -79,6 +78,13 @@ function compile(file: PoolFile, document: Document, lines: LineCounter): { pool
     pools: defaults.length === 0 && first !== undefined ? [{ ...first, isDefault: true }, ...pools.slice(1)] : pools,
     mistakes,
   };
+}
+
+function kindOf(instance: PoolInstance): Pick<PoolSpec, "type" | "image" | "machine" | "preload"> {
+  if (instance.type === "process") return { type: "process", image: instance.spec?.image ?? "default" };
+  const { image, machine, preload } = instance.spec ?? DockerSpec.parse({});
+  const { cpus, memory_mb: memoryMb, pids } = machine;
+  return { type: "docker", image, machine: { cpus, memoryMb, pids }, preload };
 }
 
 function explain(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): string[] {
@@ -96,7 +102,8 @@ function keysAt(path: PropertyKey[]): string[] {
   if (path.length === 0) return Object.keys(PoolFile.shape);
   const instance = PoolInstance.options[0].shape;
   if (path.length === 2) return Object.keys(instance);
-  return Object.keys(path[2] === "platform" ? instance.platform.unwrap().shape : ProcessSpec.shape);
+  if (path[2] === "platform") return Object.keys(instance.platform.unwrap().shape);
+  return Object.keys({ ...ProcessSpec.shape, ...DockerSpec.shape });
 }
 
 function nearest(key: string, right: string[]): string | undefined {

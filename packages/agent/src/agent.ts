@@ -1,4 +1,4 @@
-// Wiring: each thing is opened, then told how it closes. The IDE comes first, since it takes longest to be warm.
+// Wiring: each thing is opened, then told how it closes. What the workplace warms comes first, since it takes longest.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Logger, retryUntil, systemClock, withFailpoints } from "@gitspaces/daemon";
@@ -8,9 +8,8 @@ import type { AgentConfig } from "./config.ts";
 import { performTask } from "./gitspace.ts";
 import { agentStatus, type House, stateOf } from "./house.ts";
 import { folderDisk } from "./home-disk.ts";
-import { ideCommand } from "./ide-command.ts";
-import { Ide } from "./ide.ts";
 import { IdentityStore } from "./identity.ts";
+import { openInPlace } from "./in-place.ts";
 import { Journal } from "./journal.ts";
 import { Ports } from "./ports.ts";
 import { endProcesses } from "./process-tree.ts";
@@ -46,25 +45,21 @@ export async function startAgent(
   const identities = withFailpoints("agent", new IdentityStore(stateFolder), { take: "Identity" });
   const ports = new Ports(isolation, instanceId);
   opened.defer(async () => void (await endProcesses(instanceId, isolation, 1_000)));
-  const command = ideCommand(config.imageFolder, home, runFolder);
-  const ide = withFailpoints("agent", opened.use(new Ide({ command, home, env, log })), {
-    ready: "Ide",
-    stop: "IdeStop",
-  });
+  const workplace = opened.use(
+    openInPlace({ instanceId, isolation, home, runFolder, imageFolder: config.imageFolder, env, ports, log }),
+  );
   const house: House = {
     instanceId,
-    isolation,
     home,
     runFolder,
     env,
     homeDisk: withFailpoints("agent", folderDisk(home), { attached: "HomeDisk" }),
     identities,
     journal,
-    ide,
-    ports,
+    workplace,
     log,
   };
-  if (!["stopped", "removed"].includes(stateOf(house))) ide.start();
+  if (!["stopped", "removed"].includes(stateOf(house))) workplace.warm();
 
   const { enrolUrl, caFingerprint, token } = metadata;
   const files = { keyFile: join(stateFolder, "key.pem"), certificateFile: join(stateFolder, "certificate.json") };
@@ -86,7 +81,7 @@ export async function startAgent(
       identities,
       journal,
       desk,
-      tunnels: { ports, idePath: ide.socket, claimed: () => identities.identity !== undefined },
+      tunnels: { workplace, claimed: () => identities.identity !== undefined },
       log,
     }),
   );

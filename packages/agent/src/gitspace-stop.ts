@@ -4,21 +4,21 @@ import { join } from "node:path";
 import { fail, type TaskResult } from "@gitspaces/contracts";
 import { failpoint } from "@gitspaces/daemon";
 import { run } from "./command.ts";
-import { hasGitChanges } from "./git-changes.ts";
 import { claimHome, OWN_FOLDER } from "./home-disk.ts";
 import type { House } from "./house.ts";
-import { endProcesses } from "./process-tree.ts";
 import type { Work } from "./work.ts";
 
-const STOP_GRACE_MS = 5_000;
 const SYNC_DEADLINE_MS = 30_000;
 
 /** Ends the IDE and every process of the person, and puts the home disk in order. */
 export async function stopGitspace(house: House, work: Work): Promise<TaskResult<"gitspace.stop">> {
   work.emit("agent_gitspace_stop_start", "Stopping what runs");
   claimHome(house.home, work.task.generation);
-  await work.stage("processes", async () => await endAll(house));
-  const changed = await work.stage("git", async () => await hasGitChanges(house.journal.fact("folder"), house.env));
+  await work.stage("processes", async () => await house.workplace.end());
+  const changed = await work.stage(
+    "git",
+    async () => await house.workplace.hasGitChanges(house.journal.fact("folder")),
+  );
   failpoint("agent.afterGitChanges");
   await work.stage("sync", async () => await syncHome(house));
   work.emit("agent_gitspace_stop_completed", changed ? "Stopped; there are changes that are not pushed" : "Stopped");
@@ -33,19 +33,12 @@ export async function removeGitspace(
 ): Promise<TaskResult<"gitspace.remove">> {
   work.emit("agent_gitspace_deletion_start", "Removing the Gitspace");
   claimHome(house.home, work.task.generation);
-  await work.stage("processes", async () => await endAll(house));
+  await work.stage("processes", async () => await house.workplace.end());
   if (deleteData) deletePersonsData(house.home);
   failpoint("agent.afterRemoval");
   await work.stage("sync", async () => await syncHome(house));
   work.emit("agent_gitspace_deletion_completed", deleteData ? "Removed, with its data" : "Removed; its data stays");
   return {};
-}
-
-async function endAll({ ide, instanceId, isolation, log }: House): Promise<void> {
-  await ide.stop();
-  const left = await endProcesses(instanceId, isolation, STOP_GRACE_MS);
-  failpoint("agent.afterProcesses");
-  if (left.length > 0) log.warn({ pids: left }, "processes could not be ended");
 }
 
 /** Everything in the home folder but the disk's id and generation; links are removed, never followed. */

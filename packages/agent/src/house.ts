@@ -2,25 +2,20 @@
 import type { AgentStatus, GitspaceTask, TaskResult } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
-import { hasGitChanges } from "./git-changes.ts";
 import type { HomeDisk } from "./home-disk.ts";
-import type { Ide } from "./ide.ts";
 import type { IdentityStore } from "./identity.ts";
 import type { Journal } from "./journal.ts";
-import type { Ports } from "./ports.ts";
-import type { Isolation } from "./process-tree.ts";
+import type { Workplace } from "./workplace.ts";
 
 export type House = {
   instanceId: string;
-  isolation: Isolation;
   home: string;
   runFolder: string;
   env: ChildEnvironment;
   homeDisk: HomeDisk;
   identities: IdentityStore;
   journal: Journal;
-  ide: Ide;
-  ports: Ports;
+  workplace: Workplace;
   log: Logger;
 };
 export type GitspaceState = TaskResult<"gitspace.status">["state"];
@@ -33,16 +28,16 @@ export function stateOf({ identities, journal }: Pick<House, "identities" | "jou
 }
 
 /** What `GET /status` answers. */
-export function agentStatus({ instanceId, identities, journal, ide }: House): AgentStatus {
-  return { instanceId, identity: identities.identity ?? null, generation: journal.generation, ide: ide.state };
+export function agentStatus({ instanceId, identities, journal, workplace }: House): AgentStatus {
+  return { instanceId, identity: identities.identity ?? null, generation: journal.generation, ide: workplace.state };
 }
 
 /** The result of `gitspace.status`. */
 export async function gitspaceStatus(house: House): Promise<TaskResult<"gitspace.status">> {
   return {
     state: stateOf(house),
-    ports: house.ports.list(),
-    ide: house.ide.state,
-    hasGitChanges: await hasGitChanges(house.journal.fact("folder"), house.env),
+    ports: house.workplace.ports(),
+    ide: house.workplace.state,
+    hasGitChanges: await house.workplace.hasGitChanges(house.journal.fact("folder")),
   };
 }

@@ -1,5 +1,7 @@
 // The ports of a Gitspace: everything that listens in its VM, but nothing that is the agent's or somebody else's.
-import { IDE_PORT } from "@gitspaces/contracts";
+import type { Socket } from "node:net";
+import { fail, IDE_PORT } from "@gitspaces/contracts";
+import { dial } from "./dial.ts";
 import { listeners, socketsOf } from "./listening-ports.ts";
 import { type Isolation, vmProcesses } from "./process-tree.ts";
 
@@ -40,4 +42,19 @@ export class Ports {
   #ownSockets(): Set<string> {
     return socketsOf(vmProcesses(this.#instanceId).map(({ pid }) => pid));
   }
+}
+
+/** A socket to one of the ports. @throws {FailureError} `denied`, or `vm_unreachable` when nothing listens there. */
+export async function dialPort(ports: Ports, port: number): Promise<Socket> {
+  const silent = `Nothing listens on port ${port}.`;
+  const rule = ports.rule(port);
+  if (rule === "denied") throw fail("denied", `Port ${port} does not belong to this Gitspace.`);
+  if (rule === "silent") throw fail("vm_unreachable", silent);
+  return await dial(
+    [
+      { host: "127.0.0.1", port },
+      { host: "::1", port },
+    ],
+    silent,
+  );
 }

@@ -11,6 +11,8 @@ export const AgentMetadata = z.strictObject({
   caFingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   token: z.string().min(32),
   instanceId: InstanceId,
+  /** What the VM is to hold before it says that it is ready. */
+  preload: z.strictObject({ images: z.array(z.string()) }).optional(),
 });
 export type AgentMetadata = z.infer<typeof AgentMetadata>;
 

@@ -10,6 +10,25 @@ export const ProcessSpec = z.strictObject({
   image: z.string().default("default"),
 });
 
+/** The docker provider's own settings. */
+export const DockerSpec = z.strictObject({
+  /** The VM image's name in the engine. */
+  image: z.string().min(1).default("gitspaces/vm:latest"),
+  machine: z
+    .strictObject({
+      cpus: z.number().min(0.1, "should be 0.1 or more").default(2),
+      memory_mb: z.int().min(256, "should be 256 or more").default(4_096),
+      pids: z.int().min(64, "should be 64 or more").default(4_096),
+    })
+    .prefault({}),
+  preload: z
+    .strictObject({
+      /** Dev container images that a VM has before it counts as warm. */
+      images: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
+});
+
 const instance = {
   name: PoolName,
   default: z.boolean().optional(),
@@ -27,6 +46,7 @@ const instance = {
 export const PoolInstance = z
   .discriminatedUnion("type", [
     z.strictObject({ ...instance, type: z.literal("process"), spec: ProcessSpec.optional() }),
+    z.strictObject({ ...instance, type: z.literal("docker"), spec: DockerSpec.optional() }),
   ])
   .check((context) => {
     const { value } = context;
@@ -44,6 +64,8 @@ export const PoolInstance = z
     }
   });
 
+export type PoolInstance = z.infer<typeof PoolInstance>;
+
 export const PoolFile = z.strictObject({
   version: z.literal("1"),
   instances: z.array(PoolInstance).min(1, "should name at least one pool"),
@@ -51,4 +73,17 @@ export const PoolFile = z.strictObject({
 export type PoolFile = z.infer<typeof PoolFile>;
 
 /** A pool as the rest of the code sees it: nothing optional, one spelling. */
-export type PoolSpec = { name: string; type: "process"; warm: number; max: number; image: string; isDefault: boolean };
+export type PoolSpec = {
+  name: string;
+  type: "process" | "docker";
+  warm: number;
+  max: number;
+  image: string;
+  isDefault: boolean;
+  /** The limits of each VM, where the provider can set them. */
+  machine?: Machine;
+  preload?: Preload;
+};
+export type Machine = { cpus: number; memoryMb: number; pids: number };
+/** What a VM holds before it counts as warm. */
+export type Preload = { images: string[] };
