@@ -16,6 +16,12 @@ const Environment = z.object({
   /** Holds code-server. */
   imageFolder: folder,
   isolation: z.enum(["namespace", "none"]).default("namespace"),
+  /** Where programs of the person run: in the VM itself, or in a dev container of the VM's own engine. */
+  workplace: z.enum(["in-place", "dev-container"]).default("in-place"),
+  /** With dev containers: starts and stops the VM's engine; its one argument is `start` or `stop`. */
+  engineCommand: folder.optional(),
+  /** With dev containers: the image of a Gitspace that names none, and of recovery. */
+  defaultImage: z.string().min(1).default("gitspaces/dev-container:latest"),
 });
 
 export type AgentConfig = z.infer<typeof Environment> & { metadata: AgentMetadata };
