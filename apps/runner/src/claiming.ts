@@ -10,6 +10,7 @@ import type { Hold } from "./gitspace-lock.ts";
 import type { HomeDisks } from "./home-disk.ts";
 import { lastWords } from "./last-words.ts";
 import type { Mending } from "./mending.ts";
+import { preparedPool } from "./prepared-pool.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Emit } from "./task-events.ts";
 import type { VmMaking } from "./vm-making.ts";
@@ -62,8 +63,23 @@ export function claiming({
   clock,
   log,
 }: Collaborators) {
-  async function reserve({ task, watch, signal }: Turn): Promise<Held> {
-    const pool = findPool(pools, task.data.pool);
+  /** A warm VM that holds the Gitspace's repository already, if there is one; none is made for it. */
+  async function reservePrepared({ task, watch, emit }: Turn): Promise<Held | undefined> {
+    const prepared = preparedPool(pools, task.data.source);
+    if (prepared === undefined) return undefined;
+    if ("miss" in prepared) return void emit("note", `${prepared.miss} This one is prepared now.`);
+    const { pool } = prepared;
+    const reserved = await watch.measure("reserve", () => claims.reserve(task, { ...pool, max: 0 }, clock.now()));
+    if ("id" in reserved) return reserved;
+    emit("note", `No VM of pool ${pool.name}, which holds this repository, is ready; this one is prepared now.`);
+    return undefined;
+  }
+
+  async function reserve(turn: Turn): Promise<Held> {
+    const { task, watch, signal } = turn;
+    const pool = usualPool(pools, task);
+    const prepared = await reservePrepared(turn);
+    if (prepared !== undefined) return prepared;
     const until = performance.now() + vmStartMs;
     for (;;) {
       const reserved = await watch.measure("reserve", () => claims.reserve(task, pool, clock.now()));
@@ -224,6 +240,17 @@ class NotOursError extends FailureError {
 function noCapacity({ name, max }: PoolSpec): FailureError {
   const message = `All ${max} VMs of the pool "${name}" are in use. Stop a Gitspace, or raise "max" in pool.yml.`;
   return fail("no_capacity", message, { details: { pool: name, max } });
+}
+
+/** Stock that was prepared for one repository is nobody else's, whoever names its pool. */
+function usualPool(pools: readonly PoolSpec[], { data: { pool: name, source } }: ProvisionTask): PoolSpec {
+  const pool = findPool(pools, name);
+  if (pool.preload?.repository === undefined) return pool;
+  const prepared = preparedPool([pool], source);
+  if (prepared !== undefined && "pool" in prepared) return pool;
+  throw fail("denied", `The pool "${name}" holds a repository for its own Gitspaces alone; choose another pool.`, {
+    field: "pool",
+  });
 }
 
 function findPool(pools: readonly PoolSpec[], name: string): PoolSpec {

@@ -1,6 +1,6 @@
 // pool.yml, read strictly: every mistake at once, each with its line and the nearest right word.
 import { readFileSync } from "node:fs";
-import { DockerSpec, FailureError, fail, PoolFile, PoolInstance, type PoolSpec, ProcessSpec } from "@gitspaces/contracts";
+import { DockerSpec, FailureError, fail, PoolFile, PoolInstance, type PoolSpec, type Preload, ProcessSpec } from "@gitspaces/contracts";
 import { closest, distance } from "fastest-levenshtein";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -84,7 +84,23 @@ function kindOf(instance: PoolInstance): Pick<PoolSpec, "type" | "image" | "mach
   if (instance.type === "process") return { type: "process", image: instance.spec?.image ?? "default" };
   const { image, machine, preload } = instance.spec ?? DockerSpec.parse({});
   const { cpus, memory_mb: memoryMb, pids } = machine;
-  return { type: "docker", image, machine: { cpus, memoryMb, pids }, preload };
+  return { type: "docker", image, machine: { cpus, memoryMb, pids }, preload: preloadOf(preload) };
+}
+
+function preloadOf({ images, repository }: z.infer<typeof DockerSpec>["preload"]): Preload {
+  if (repository === undefined) return { images };
+  const { url, branch, organisation, devcontainer_path: path, refresh_minutes: minutes, credential_file } = repository;
+  return {
+    images,
+    repository: {
+      url,
+      ...(branch === undefined ? {} : { branch }),
+      ...(path === undefined ? {} : { devcontainerPath: path }),
+      organisation,
+      refreshMs: minutes * 60_000,
+      ...(credential_file === undefined ? {} : { credentialFile: credential_file }),
+    },
+  };
 }
 
 function explain(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): string[] {

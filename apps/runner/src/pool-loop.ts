@@ -63,6 +63,7 @@ export function startPoolLoop({
     max: pool.max,
     comeUpMs: vmStartMs + COME_UP_GRACE_MS,
     makingAtOnce: MAKING_AT_ONCE,
+    ...(pool.preload?.repository === undefined ? {} : { freshMs: pool.preload.repository.refreshMs }),
   };
   let wake = () => {};
   let isStale = true;

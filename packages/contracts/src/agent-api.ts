@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { TaskEvent } from "./event.ts";
 import { DiskId, Generation, GitspaceId, InstanceId, TaskId } from "./names.ts";
-import { Answer, GitspaceTask, SealingKey } from "./task.ts";
+import { Answer, BranchName, GitspaceTask, RepositoryUrl, SealingKey } from "./task.ts";
 
 /** The instance metadata an agent starts from. */
 export const AgentMetadata = z.strictObject({
@@ -12,7 +12,20 @@ export const AgentMetadata = z.strictObject({
   token: z.string().min(32),
   instanceId: InstanceId,
   /** What the VM is to hold before it says that it is ready. */
-  preload: z.strictObject({ images: z.array(z.string()) }).optional(),
+  preload: z
+    .strictObject({
+      images: z.array(z.string()),
+      repository: z
+        .strictObject({
+          url: RepositoryUrl,
+          branch: BranchName.optional(),
+          devcontainerPath: z.string().optional(),
+          /** May read this repository; the agent wipes it from the metadata before it says that it is ready. */
+          credential: z.strictObject({ username: z.string(), password: z.string() }).optional(),
+        })
+        .optional(),
+    })
+    .optional(),
 });
 export type AgentMetadata = z.infer<typeof AgentMetadata>;
 

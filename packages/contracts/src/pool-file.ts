@@ -1,6 +1,7 @@
 // pool.yml: which VMs a runner keeps. The existing product's format, our names preferred, strict.
 import { z } from "zod";
 import { PoolName } from "./names.ts";
+import { BranchName, RepositoryUrl } from "./task.ts";
 
 const count = z.int("should be a whole number").min(0, "should be 0 or more");
 
@@ -25,6 +26,19 @@ export const DockerSpec = z.strictObject({
     .strictObject({
       /** Dev container images that a VM has before it counts as warm. */
       images: z.array(z.string().min(1)).default([]),
+      /** A repository that each VM of the pool holds as a clone with its dev container built; only its own Gitspaces get these VMs. */
+      repository: z
+        .strictObject({
+          url: RepositoryUrl,
+          branch: BranchName.optional(),
+          devcontainer_path: z.string().min(1).optional(),
+          organisation: z.string().min(1).default("default"),
+          /** A VM that has waited for longer is replaced by one that holds what is new, minutes. */
+          refresh_minutes: z.int().min(1, "should be 1 or more").default(60),
+          /** `user:password` that may read the repository; wiped from the VM before it counts as warm. */
+          credential_file: z.string().min(1).optional(),
+        })
+        .optional(),
     })
     .prefault({}),
 });
@@ -86,4 +100,12 @@ export type PoolSpec = {
 };
 export type Machine = { cpus: number; memoryMb: number; pids: number };
 /** What a VM holds before it counts as warm. */
-export type Preload = { images: string[] };
+export type Preload = { images: string[]; repository?: PreloadedRepository };
+export type PreloadedRepository = {
+  url: string;
+  branch?: string;
+  devcontainerPath?: string;
+  organisation: string;
+  refreshMs: number;
+  credentialFile?: string;
+};

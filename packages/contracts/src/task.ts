@@ -58,7 +58,19 @@ export const Secrets = z.strictObject({
 export type Secrets = z.infer<typeof Secrets>;
 
 const taskData = {
-  "vm.provision": z.strictObject({ pool: PoolName, homeDisk: DiskId }),
+  "vm.provision": z.strictObject({
+    pool: PoolName,
+    homeDisk: DiskId,
+    /** What will be opened in the VM, so that one that holds it already can be taken. */
+    source: z
+      .strictObject({
+        repository: RepositoryUrl,
+        branch: BranchName.optional(),
+        devcontainerPath: z.string().optional(),
+        organisation: z.string(),
+      })
+      .optional(),
+  }),
   "vm.stop": z.strictObject({ policy: z.enum(["release", "suspend"]) }),
   "vm.destroy": z.strictObject({ homeDisk: z.union([DiskId, z.null()]) }),
   "vm.status": z.strictObject({

@@ -69,6 +69,26 @@ test.each<[string, Vm[], Partial<PoolTarget>, PoolAction[]]>([
       { do: "remove", id: "c", reason: "more than wanted" },
     ],
   ],
+  [
+    "one that holds what is out of date stays until another is made beside it",
+    [warm("a", 0), warm("b")],
+    { freshMs: 500_000 },
+    [{ do: "create", count: 1 }],
+  ],
+  ["and while that one comes up", [warm("a", 0), warm("b"), making("c")], { freshMs: 500_000 }, []],
+  [
+    "then it goes",
+    [warm("a", 0), warm("b"), warm("c")],
+    { freshMs: 500_000 },
+    [{ do: "remove", id: "a", reason: "holds what is out of date" }],
+  ],
+  [
+    "one at a time, the oldest first",
+    [warm("a", 0), warm("b", 1), warm("c")],
+    { freshMs: 500_000 },
+    [{ do: "remove", id: "a", reason: "holds what is out of date" }],
+  ],
+  ["without room it stays", [warm("a", 0), warm("b")], { freshMs: 500_000, max: 2 }, []],
   ["an owned VM is left alone however long it was made", [{ ...making("a", 0), owner }], { warm: 0 }, []],
 ])("%s", (_claim, observed, over, expected) => {
   expect(planPool(observed, target(over), NOW)).toEqual(expected);
@@ -94,6 +114,11 @@ const anyTarget = record({
   comeUpMs: constant(COME_UP_MS),
   makingAtOnce: integer({ min: 1, max: 4 }),
 });
+/** Fresh for long enough that the new ones of a round are. */
+const anyAgeingTarget = record({
+  wanted: anyTarget,
+  freshMs: integer({ min: 20 * COME_UP_MS, max: 40 * COME_UP_MS }),
+}).map(({ wanted, freshMs }) => ({ ...wanted, freshMs }));
 
 /** Carries a plan out: removed VMs are gone, new ones are being made. */
 function carryOut(vms: Vm[], plan: PoolAction[], now: number, name: string): Vm[] {
@@ -152,6 +177,24 @@ test("the order in which VMs are seen changes nothing", () => {
     property(anyPool, anyTarget, (vms, wanted) => {
       const seenBackwards = planPool(vms.toReversed(), wanted, NOW);
       expect(seenBackwards.toSorted(bySaying)).toEqual(planPool(vms, wanted, NOW).toSorted(bySaying));
+    }),
+  );
+});
+
+test("a pool whose VMs age is replaced one by one and never falls below what it keeps warm", () => {
+  assert(
+    property(anyAgeingTarget, (wanted) => {
+      const keeps = Math.min(wanted.warm, wanted.max);
+      const born = NOW;
+      let pool: Vm[] = Array.from({ length: keeps }, (_, n) => warm(`old-${n}`, born));
+      let now = born + wanted.freshMs + 1;
+      for (let round = 0; round < 20; round++) {
+        pool = settle(carryOut(pool, planPool(pool, wanted, now), now, `new-${round}`));
+        expect(pool.filter((vm) => isWarm(vm)).length).toBeGreaterThanOrEqual(keeps);
+        now += 1;
+      }
+      const isLeft = pool.some(({ id }) => id.startsWith("old-"));
+      expect(isLeft).toBe(keeps > 0 && keeps === wanted.max);
     }),
   );
 });

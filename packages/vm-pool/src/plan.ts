@@ -11,9 +11,11 @@ export type PoolTarget = {
   comeUpMs: number;
   /** How many are made at the same time. */
   makingAtOnce: number;
+  /** A warm VM that is older holds what is out of date and is replaced, one at a time; absent, none ever is. Milliseconds. */
+  freshMs?: number;
 };
 
-export type RemovalReason = "did not come up" | "agent failed" | "more than wanted";
+export type RemovalReason = "did not come up" | "agent failed" | "more than wanted" | "holds what is out of date";
 export type PoolAction = { do: "create"; count: number } | { do: "remove"; id: InstanceId; reason: RemovalReason };
 
 /** The next actions of a pool, removals first. Never touches an owned VM, never plans past `max`; satisfied, it is empty. */
@@ -28,15 +30,23 @@ export function planPool(observed: readonly Vm[], target: PoolTarget, now: numbe
 
   const ownedCount = observed.filter((vm) => vm.owner !== null && takesSlot(vm)).length;
   const wanted = Math.max(0, Math.min(target.warm, target.max - ownedCount));
-  const surplus = sound.toSorted(leastUsefulFirst).slice(0, Math.max(0, sound.length - wanted));
+  const stale = sound.filter((vm) => isWarm(vm) && now - vm.createdAt > (target.freshMs ?? Number.POSITIVE_INFINITY));
+  // The one that replaces comes up beside the one that is replaced, which serves until then.
+  const replacing = stale.length > 0 && wanted > 0 ? 1 : 0;
+  const kept = replacing > 0 && !sound.every((vm) => isWarm(vm)) ? wanted + 1 : wanted;
+  const surplus = leastUsefulFirst(sound, stale).slice(0, Math.max(0, sound.length - kept));
   const removals = [
     ...broken,
-    ...surplus.map(({ id }) => ({ do: "remove" as const, id, reason: "more than wanted" as const })),
+    ...surplus.map((vm) => ({
+      do: "remove" as const,
+      id: vm.id,
+      reason: stale.includes(vm) ? ("holds what is out of date" as const) : ("more than wanted" as const),
+    })),
   ];
 
   const room = target.max - observed.filter(takesSlot).length;
   const making = sound.filter((vm) => !isWarm(vm)).length;
-  const count = Math.min(wanted - sound.length, room, target.makingAtOnce - making);
+  const count = Math.min(wanted + replacing - sound.length, room, target.makingAtOnce - making);
   return count > 0 ? [...removals, { do: "create", count }] : removals;
 }
 
@@ -51,7 +61,9 @@ function brokenBecause(vm: Vm, target: PoolTarget, now: number): RemovalReason |
   return isComing && now - vm.createdAt > target.comeUpMs ? "did not come up" : undefined;
 }
 
-/** Those not ready yet go before those that are, younger before older: the oldest warm VM is the next to be handed out. */
-function leastUsefulFirst(a: Vm, b: Vm): number {
-  return Number(isWarm(a)) - Number(isWarm(b)) || b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1);
+/** Those not ready yet go before those that are, unless a stale one is there; younger before older: the oldest warm VM is the next to be handed out. */
+function leastUsefulFirst(sound: readonly Vm[], stale: readonly Vm[]): Vm[] {
+  const rank = (vm: Vm) => (stale.includes(vm) ? 0 : 1 + Number(isWarm(vm)));
+  const age = (a: Vm, b: Vm) => (stale.includes(a) ? a.createdAt - b.createdAt : b.createdAt - a.createdAt);
+  return sound.toSorted((a, b) => rank(a) - rank(b) || age(a, b) || (a.id < b.id ? -1 : 1));
 }

@@ -44,7 +44,7 @@ export function order(phase: Phase, gitspace: GitspaceRow, owner: UserRow, deadl
 function data(phase: Phase, gitspace: GitspaceRow, owner: UserRow): Record<string, unknown> {
   switch (phase) {
     case "provision":
-      return { pool: gitspace.pool, homeDisk: gitspace.id };
+      return { pool: gitspace.pool, homeDisk: gitspace.id, source: source(gitspace, owner) };
     case "start":
       return {
         repository: { url: gitspace.repository, ...(gitspace.branch === null ? {} : { branch: gitspace.branch }) },
@@ -64,4 +64,13 @@ function data(phase: Phase, gitspace: GitspaceRow, owner: UserRow): Record<strin
       phase satisfies "destroy";
       return { homeDisk: gitspace.id };
   }
+}
+
+function source(gitspace: GitspaceRow, { organisation }: UserRow): Record<string, unknown> {
+  return {
+    repository: gitspace.repository,
+    organisation,
+    ...(gitspace.branch === null ? {} : { branch: gitspace.branch }),
+    ...(gitspace.devcontainer_path === null ? {} : { devcontainerPath: gitspace.devcontainer_path }),
+  };
 }
