@@ -1,8 +1,11 @@
 // Runs one program with arguments, never through a shell of ours, and hands out its output line by line.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { ChildEnvironment } from "./child-environment.ts";
+import { fileInMemory } from "./memory-file.ts";
 
 export type Command = {
   program: string;
@@ -11,8 +14,16 @@ export type Command = {
   env: ChildEnvironment;
   signal: AbortSignal;
   onLine?: (line: string) => void;
+  /** What the program reads from its standard input; nothing at all otherwise. */
+  input?: string;
+  /** A text that the program finds as the file `LENT_FILE`, and nobody anywhere else. */
+  lent?: string;
 };
+/** Where a program finds the text that was lent to it. */
+export const LENT_FILE = "/dev/fd/3";
 export type Ended = { code: number | null; output: string[] };
+
+type OutputProcess = ChildProcess & { stdout: Readable; stderr: Readable };
 
 const KILL_AFTER_MS = 2_000;
 const DRAIN_MS = 200;
@@ -23,9 +34,10 @@ const LONGEST_LINE = 4_000;
  * Runs to the program's end and gives its exit code and last lines. What it left running in the background stays.
  * An abort ends its whole process group, politely first; then the abort's reason is thrown.
  */
-export async function run({ program, args, cwd, env, signal, onLine }: Command): Promise<Ended> {
+export async function run(command: Command): Promise<Ended> {
+  const { signal, onLine } = command;
   signal.throwIfAborted();
-  const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = start(command);
   const output: string[] = [];
   const keep = (line: string) => {
     if (output.push(line) > KEPT_LINES) output.shift();
@@ -46,6 +58,20 @@ export async function run({ program, args, cwd, env, signal, onLine }: Command):
     signal.removeEventListener("abort", abort);
     child.stdout.destroy();
     child.stderr.destroy();
+  }
+}
+
+function start({ program, args, cwd, env, input, lent }: Command): OutputProcess {
+  const file = lent === undefined ? undefined : fileInMemory(lent);
+  try {
+    const stdin = input === undefined ? "ignore" : "pipe";
+    const more = file === undefined ? [] : [file];
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: [stdin, "pipe", "pipe", ...more] });
+    // A program need not read what it is given.
+    child.stdin?.on("error", () => {}).end(input);
+    return child as OutputProcess;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 
-function inMemory(): string {
+/** A folder whose files are in memory, where the machine has one. */
+export function inMemory(): string {
   try {
     accessSync("/dev/shm", constants.W_OK | constants.X_OK);
     return "/dev/shm";

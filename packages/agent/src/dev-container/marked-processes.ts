@@ -1,0 +1,53 @@
+// Processes inside a container are found from the VM by a mark in their environment, since the engine tells no pid of them.
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { parseStat } from "../process-tree.ts";
+
+export type MarkedProcess = { pid: number; parent: number; startedAt: string; program: string; args: string[] };
+
+/** Every process whose environment holds the line `mark` (`NAME=value`). */
+export function markedProcesses(mark: string): MarkedProcess[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      if (!read(`${name}/environ`).split("\0").includes(mark)) return [];
+      const stat = parseStat(read(`${name}/stat`));
+      return stat === undefined
+        ? []
+        : [{ ...stat, program: programOf(name), args: read(`${name}/cmdline`).split("\0") }];
+    });
+}
+
+/** Whether it is still the same process, and not one that was given its number. */
+export function isAlive({ pid, startedAt }: Pick<MarkedProcess, "pid" | "startedAt">): boolean {
+  return parseStat(read(`${pid}/stat`))?.startedAt === startedAt;
+}
+
+export function signalProcess(process_: Pick<MarkedProcess, "pid" | "startedAt">, signal: NodeJS.Signals): void {
+  if (!isAlive(process_)) return;
+  try {
+    process.kill(process_.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Signals every process with the mark. */
+export function signalMarked(mark: string, signal: NodeJS.Signals): void {
+  for (const each of markedProcesses(mark)) signalProcess(each, signal);
+}
+
+function programOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return "";
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(`/proc/${path}`, "latin1");
+  } catch {
+    return "";
+  }
+}
