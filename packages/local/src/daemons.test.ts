@@ -11,15 +11,18 @@ let folder: string;
 let layout: Layout;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "daemons-"));
-  const isolation = { kind: "namespace", hostAddress: "10.201.0.1", network: "10.201.0.0/16" } as const;
+  const ground = {
+    hostAddress: "10.201.0.1",
+    singleUser: false,
+    runnerSettings: { GITSPACES_PROVIDER: "process", GITSPACES_VM_NETWORK: "10.201.0.0/16" },
+  };
   const secrets = await makeSecrets(folder);
   layout = {
     dataFolder: folder,
     installation: "local-k3v9x2",
     ports: portsFrom(8400),
     secrets,
-    isolation,
-    vmHostPorts: [8404, 8406],
+    ground,
   };
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -42,14 +45,22 @@ test("each daemon has an admin port of its own, and all listen on loopback or th
   for (const [, address] of listens) expect(address).toMatch(/^(?:127\.0\.0\.1|10\.201\.0\.1):84\d\d$/);
 });
 
-test("without isolation the runner is told so, enrolment stays on loopback and one user is served", () => {
-  const programs = daemonPrograms({ ...layout, isolation: { kind: "none", hostAddress: "127.0.0.1" } });
+test("the runner is told of its VMs' ground, and that VMs enrol at this machine's address there", () => {
+  expect(daemonPrograms(layout).runner.env).toMatchObject({
+    ...layout.ground.runnerSettings,
+    GITSPACES_ENROL_LISTEN: "10.201.0.1:8404",
+    GITSPACES_ENROL_URL: "https://10.201.0.1:8404",
+  });
+});
+
+test("where VMs do not keep people apart, enrolment stays on loopback and one user is served", () => {
+  const ground = { hostAddress: "127.0.0.1", singleUser: true, runnerSettings: { GITSPACES_ISOLATION: "none" } };
+  const programs = daemonPrograms({ ...layout, ground });
   expect(programs.runner.env).toMatchObject({
     GITSPACES_ISOLATION: "none",
     GITSPACES_ENROL_LISTEN: "127.0.0.1:8404",
     GITSPACES_ENROL_URL: "https://127.0.0.1:8404",
   });
-  expect(programs.runner.env).not.toHaveProperty("GITSPACES_VM_NETWORK");
   expect(programs["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("true");
   expect(daemonPrograms(layout)["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("false");
 });

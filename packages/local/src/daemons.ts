@@ -4,19 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { Ports } from "./ports.ts";
 import type { Program } from "./program.ts";
 import type { SecretFiles } from "./secrets.ts";
-
-export type Isolation =
-  | { kind: "namespace"; hostAddress: string; network: string }
-  | { kind: "none"; hostAddress: "127.0.0.1" };
+import type { OpenGround } from "./vm-ground.ts";
 
 export type Layout = {
   dataFolder: string;
   installation: string;
   ports: Ports;
   secrets: SecretFiles;
-  isolation: Isolation;
-  /** Host ports that VMs may reach on the enrolment address. */
-  vmHostPorts: number[];
+  ground: Pick<OpenGround, "hostAddress" | "singleUser" | "runnerSettings">;
 };
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -69,7 +64,7 @@ function ownFlags(name: DaemonName): string[] {
 }
 
 function controlPlane(layout: Layout): DaemonProgram {
-  const { ports, secrets, isolation } = layout;
+  const { ports, secrets, ground } = layout;
   return daemon(layout, "control-plane", "packages/control-plane/src/main.ts", ports.control_plane_admin, {
     GITSPACES_LISTEN: loopback(ports.control_plane),
     GITSPACES_PUBLIC_URL: publicUrl(ports),
@@ -80,7 +75,7 @@ function controlPlane(layout: Layout): DaemonProgram {
     GITSPACES_ADMIN_TOKEN_FILE: secrets.adminToken,
     GITSPACES_SIGNING_KEY_FILE: secrets.signingKey,
     GITSPACES_SECRETS_KEY_FILE: secrets.secretsKey,
-    GITSPACES_SINGLE_USER: String(isolation.kind === "none"),
+    GITSPACES_SINGLE_USER: String(ground.singleUser),
   });
 }
 
@@ -98,17 +93,13 @@ function delegate(layout: Layout): DaemonProgram {
 }
 
 function runner(layout: Layout): DaemonProgram {
-  const { dataFolder, ports, secrets, isolation, vmHostPorts } = layout;
+  const { dataFolder, ports, secrets, ground } = layout;
   return daemon(layout, "runner", "apps/runner/src/main.ts", ports.runner_admin, {
     ...redisAs("runner", layout),
     GITSPACES_POOL_FILE: join(dataFolder, "pool.yml"),
-    GITSPACES_PROVIDER: "process",
-    GITSPACES_ISOLATION: isolation.kind,
-    GITSPACES_IMAGES_FOLDER: join(dataFolder, "images"),
-    GITSPACES_ENROL_LISTEN: `${isolation.hostAddress}:${ports.enrolment}`,
+    ...ground.runnerSettings,
+    GITSPACES_ENROL_LISTEN: `${ground.hostAddress}:${ports.enrolment}`,
     GITSPACES_ENROL_URL: enrolUrl(layout),
-    ...(isolation.kind === "namespace" ? { GITSPACES_VM_NETWORK: isolation.network } : {}),
-    GITSPACES_VM_HOST_PORTS: vmHostPorts.join(","),
     GITSPACES_CONTROL_PLANE_KEYS_FILE: secrets.controlPlaneKeys,
     GITSPACES_DELEGATE_ENROL_TOKEN_FILE: secrets.delegateEnrolToken,
     GITSPACES_GATEWAY_ENROL_TOKEN_FILE: secrets.gatewayEnrolToken,
@@ -147,8 +138,8 @@ function enrolment(layout: Layout, tokenFile: string): Record<string, string> {
   };
 }
 
-function enrolUrl({ isolation, ports }: Layout): string {
-  return `https://${isolation.hostAddress}:${ports.enrolment}`;
+function enrolUrl({ ground, ports }: Layout): string {
+  return `https://${ground.hostAddress}:${ports.enrolment}`;
 }
 
 /** Where people meet the control plane. */

@@ -42,8 +42,9 @@ export async function superviseDetached(options: UpOptions, main: string, tell: 
   return code;
 }
 
-function supervisorArguments({ dataFolder, ports, sample, json }: UpOptions): string[] {
-  const flags = [...(sample ? [] : ["--no-sample"]), ...(json ? ["--json"] : [])];
+function supervisorArguments({ dataFolder, ports, provider, sample, json }: UpOptions): string[] {
+  const kind = provider === undefined ? [] : ["--provider", provider];
+  const flags = [...kind, ...(sample ? [] : ["--no-sample"]), ...(json ? ["--json"] : [])];
   return ["up", "--data", dataFolder, "--port-base", String(ports.control_plane), ...flags];
 }
 

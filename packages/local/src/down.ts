@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { clearLeftovers } from "./leftovers.ts";
 import { lockHolder, takeLock } from "./lock.ts";
 import { signalProcess, waitForEnd } from "./process-identity.ts";
+import { rememberedProvider } from "./provider-choice.ts";
+import { groundOf } from "./vm-ground.ts";
 
 const STOP_DEADLINE_MS = 120_000;
 
@@ -24,7 +26,8 @@ export async function stopSystem(dataFolder: string, say: (line: string) => void
   }
   using held = new DisposableStack();
   held.use(takeLock(dataFolder));
-  const ended = await clearLeftovers(dataFolder);
+  const ground = await groundOf(rememberedProvider(dataFolder) ?? "process", process.env);
+  const ended = await clearLeftovers(dataFolder, ground);
   if (ended.length > 0) say(`Ended what was left: ${ended.join(", ")}.`);
   if (supervisor === undefined && ended.length === 0) say(`Nothing was running on ${dataFolder}.`);
   else say("Stopped. The data is kept.");

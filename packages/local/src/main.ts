@@ -17,6 +17,7 @@ program
   .option("--detach", "return once it is up")
   .option("--json", "print one JSON line at the end")
   .option("--no-sample", "make no sample Gitspace")
+  .option("--provider <kind>", "what VMs are: process or docker")
   .option("--data <folder>", "where everything is kept")
   .option("--port-base <number>", "the first port; the others follow it")
   .action(async (given: UpArguments) => {

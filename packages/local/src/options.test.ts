@@ -31,3 +31,16 @@ test("a port base that is no number is refused by name", () => {
 test("the time counts from when the launcher began, installation included", () => {
   expect(readOptions({}, { GITSPACES_UP_STARTED_AT: "500" }, 1_000).startedAt).toBe(500);
 });
+
+test("the kind of VM is the command line's, else the environment's, else the data folder's own", () => {
+  expect(readOptions({ provider: "docker" }, { GITSPACES_PROVIDER: "process" }, 0).provider).toBe("docker");
+  expect(readOptions({}, { GITSPACES_PROVIDER: "docker" }, 0).provider).toBe("docker");
+  expect(readOptions({}, {}, 0).provider).toBeUndefined();
+});
+
+test.each([
+  ["--provider", { provider: "podman" }, {}],
+  ["GITSPACES_PROVIDER", {}, { GITSPACES_PROVIDER: "podman" }],
+])("%s that is no kind of VM is refused by name", (name, given, env) => {
+  expect(() => readOptions(given, env, 0)).toThrow(`${name} should be process or docker, and is "podman".`);
+});

@@ -1,10 +1,18 @@
-// What `up` was asked for, from its arguments and the one variable an administrator may set.
+// What `up` was asked for, from its arguments and the variables an administrator may set.
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "@gitspaces/contracts";
 import { DEFAULT_PORT_BASE, type Ports, portsFrom } from "./ports.ts";
+import { type ProviderKind, readProviderKind } from "./provider-choice.ts";
 
-export type UpArguments = { detach?: boolean; json?: boolean; sample?: boolean; data?: string; portBase?: string };
+export type UpArguments = {
+  detach?: boolean;
+  json?: boolean;
+  sample?: boolean;
+  data?: string;
+  portBase?: string;
+  provider?: string;
+};
 
 export type UpOptions = {
   detach: boolean;
@@ -12,6 +20,8 @@ export type UpOptions = {
   sample: boolean;
   dataFolder: string;
   ports: Ports;
+  /** The kind of VM that was asked for; nothing means the data folder's own. */
+  provider: ProviderKind | undefined;
   /** Ports of this machine that Gitspaces may reach besides ours. */
   vmHostPorts: number[];
   /** Milliseconds since the epoch: when the command began, the installation of packages included. */
@@ -33,9 +43,15 @@ export function readOptions(given: UpArguments, env: NodeJS.ProcessEnv, now: num
     sample: given.sample ?? true,
     dataFolder: dataFolderFrom(given.data),
     ports: portsFrom(base),
+    provider: readProvider(given.provider, env["GITSPACES_PROVIDER"]),
     vmHostPorts: readPorts(env["GITSPACES_VM_HOST_PORTS"] ?? ""),
     startedAt: Number.isFinite(began) && began > 0 ? began : now,
   };
+}
+
+function readProvider(given: string | undefined, variable = ""): ProviderKind | undefined {
+  if (given !== undefined) return readProviderKind(given, "--provider");
+  return variable === "" ? undefined : readProviderKind(variable, "GITSPACES_PROVIDER");
 }
 
 function readPorts(text: string): number[] {

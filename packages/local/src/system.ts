@@ -7,21 +7,21 @@ import { connectControlPlane } from "./control-plane.ts";
 import { type DaemonProgram, daemonPrograms, type Layout, publicUrl } from "./daemons.ts";
 import { startGitServer } from "./git-server.ts";
 import { openHello } from "./hello.ts";
-import { ensureImage } from "./image.ts";
 import { keepInstallation, keepPoolFile } from "./installation.ts";
-import { openIsolation, powerOffVms } from "./isolation.ts";
 import { clearLeftovers } from "./leftovers.ts";
 import { takeLock } from "./lock.ts";
 import type { UpOptions } from "./options.ts";
 import { checkPorts } from "./ports.ts";
 import { forgetProcesses } from "./process-list.ts";
 import { type KeptProgram, keepProgram, type Program } from "./program.ts";
+import { chooseProvider, noteProvider } from "./provider-choice.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { redisProgram, waitForRedis, waitForWarmVm } from "./redis.ts";
 import type { News, Ready } from "./report.ts";
 import { keepSample } from "./sample.ts";
 import { makeSecrets } from "./secrets.ts";
 import { writeUpFile } from "./up-file.ts";
+import { groundOf } from "./vm-ground.ts";
 
 const READY_DEADLINE_MS = 60_000;
 const WARM_DEADLINE_MS = 30_000;
@@ -47,23 +47,18 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
 
   makeDataFolder(dataFolder);
   opened.use(takeLock(dataFolder));
-  const leftovers = await clearLeftovers(dataFolder);
+  const ground = await groundOf(chooseProvider(dataFolder, options.provider), process.env);
+  const leftovers = await clearLeftovers(dataFolder, ground);
   if (leftovers.length > 0) line(`Ended what an earlier run had left: ${leftovers.join(", ")}.`);
   await checkPorts(ports);
 
   const installation = keepInstallation(dataFolder);
   const secrets = await makeSecrets(dataFolder);
-  keepPoolFile(dataFolder);
+  keepPoolFile(dataFolder, ground);
   const hostPorts = [ports.enrolment, ports.sample, ...options.vmHostPorts];
-  const isolation = opened.use(await openIsolation({ dataFolder, hostPorts, tell }));
-  const layout: Layout = {
-    dataFolder,
-    installation,
-    ports,
-    secrets,
-    isolation: isolation.choice,
-    vmHostPorts: hostPorts,
-  };
+  const open = opened.use(await ground.open({ dataFolder, installation, hostPorts, tell, signal }));
+  noteProvider(dataFolder, ground.kind);
+  const layout: Layout = { dataFolder, installation, ports, secrets, ground: open };
 
   const keep = (program: Program) => {
     const kept = opened.use(keepProgram(program, { dataFolder, say: line }));
@@ -74,7 +69,7 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   opened.defer(() => forgetProcesses(dataFolder));
   const redis = keep(redisProgram(dataFolder, ports.redis, secrets));
   await Promise.all([
-    ensureImage({ imagesFolder: join(dataFolder, "images"), tell, signal }),
+    open.ensureImage(),
     Promise.race([
       waitForRedis(ports.redis, secrets, deadline(signal, READY_DEADLINE_MS, "Redis did not answer")),
       redis.failed,
@@ -82,7 +77,7 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   ]);
   redis.started();
 
-  opened.defer(() => powerOffVms(dataFolder));
+  opened.defer(() => ground.powerOffVms(dataFolder));
   // The first that fails ends the wait for the others.
   const oneFailed = new AbortController();
   const starting = AbortSignal.any([signal, oneFailed.signal]);
@@ -114,7 +109,9 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
       ports,
       started_at: Date.now(),
       installation,
-      host_address: isolation.choice.hostAddress,
+      host_address: open.hostAddress,
+      provider: ground.kind,
+      ...(ground.engine === undefined ? {} : { engine: ground.engine }),
     }),
   );
 
@@ -139,7 +136,7 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
     if (!options.sample) return undefined;
     const server = await startGitServer({
       folder: await keepSample(dataFolder),
-      host: isolation.choice.hostAddress,
+      host: open.hostAddress,
       port: ports.sample,
       token: readSecret(secrets.sampleToken),
     });

@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { providerKinds } from "./provider-choice.ts";
 
 export const UpFile = z.object({
   ui: z.url(),
@@ -13,6 +14,10 @@ export const UpFile = z.object({
   installation: z.string(),
   /** This machine as its Gitspaces reach it. */
   host_address: z.ipv4(),
+  /** What its VMs are. */
+  provider: z.enum(providerKinds),
+  /** The Docker engine that carries them, as DOCKER_HOST has it. */
+  engine: z.string().optional(),
 });
 export type UpFile = z.infer<typeof UpFile>;
 
