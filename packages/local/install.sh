@@ -10,6 +10,10 @@ run_packages=(
   make g++ pkg-config libkrb5-dev libsecret-1-dev
 )
 
+# With VMs as containers all that is the image's affair.
+# shellcheck disable=SC2034
+docker_packages=(redis-server git procps ca-certificates)
+
 say() { printf '%s\n' "$*" >&2; }
 
 # Ends the command with a message that names the cure.

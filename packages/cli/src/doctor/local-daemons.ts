@@ -1,11 +1,12 @@
 // A local installation from the inside of its machine: are its processes there, and what do they say on their admin ports?
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { type Finding, unknown, well, wrong } from "./finding.ts";
+import { examineImage } from "./vm-image.ts";
 
 const ANSWER_MS = 5_000;
 
@@ -14,6 +15,7 @@ const UpFile = z.object({
   pid: z.int(),
   ports: z.record(z.string(), z.int()),
   host_address: z.string(),
+  engine: z.string().optional(),
 });
 export type Installation = z.infer<typeof UpFile>;
 const Processes = z.array(z.object({ name: z.string(), pid: z.int() }));
@@ -35,8 +37,9 @@ export async function examineLocally(installation: Installation): Promise<Findin
     ofRedis(installation),
     ...daemons.map((name) => ofDaemon(installation, name)),
     ofEnrolment(installation),
+    examineImage({ ...installation, cure: upCommand(installation) }),
   ]);
-  return [ofSupervisor(installation), ...found, ofImage(installation)];
+  return [ofSupervisor(installation), ...found];
 }
 
 function ofSupervisor(installation: Installation): Finding {
@@ -110,13 +113,6 @@ async function ofEnrolment(installation: Installation): Promise<Finding> {
     const cure = `The runner listens there, on the network of the VMs. Look at ${logIn(installation, "runner")}.`;
     return wrong("VM network", `enrolment on ${host}:${port} cannot be reached (${why})`, cure);
   }
-}
-
-function ofImage(installation: Installation): Finding {
-  const folder = join(installation.data, "images");
-  const images = existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith(".")) : [];
-  if (images.length > 0) return well("image", `${images.join(", ")} in ${folder}`);
-  return wrong("image", `there is none in ${folder}`, `Run: ${upCommand(installation)}, which builds it`);
 }
 
 function upCommand({ data, ports }: Installation): string {
