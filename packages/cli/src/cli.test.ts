@@ -395,6 +395,8 @@ test.each([
   ["no such command", ["frobnicate"], /unknown command/],
   ["a missing argument", ["show"], /missing required argument 'id'/],
   ["an unknown option", ["list", "--frob"], /unknown option '--frob'/],
+  ["a depth that is no number", ["create", "https://a.example/b", "--depth", "0"], /It should be a number of commits/],
+  ["a filter that nobody knows", ["create", "https://a.example/b", "--filter", "tree:7"], /blob:none/],
   ["a timeout that is no number", ["start", "x", "--timeout", "soon"], /It should be a number of seconds/],
   ["a URL that is no repository's", ["create", "git@example.com:ada/hello"], /https or http URL/],
   [

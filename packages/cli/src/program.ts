@@ -77,6 +77,12 @@ function describe(run: Run, context: CliContext): Command {
   wait(command("create <url>", "make a Gitspace of a repository and start it"))
     .option("-b, --branch <branch>", "a branch other than the default one")
     .option("-n, --name <name>", "a name other than the repository's")
+    .addOption(new Option("--depth <commits>", "fetch so many commits only: a shallow clone").argParser(depth))
+    .addOption(
+      new Option("--filter <filter>", "leave contents out until they are needed: a partial clone").choices([
+        "blob:none",
+      ]),
+    )
     .option("--pool <pool>", "the machine: a pool of the runner")
     .option("--git-token-file <file>", "a file with a token that may read the repository")
     .option("--git-user <user>", "the user name that goes with the token")
@@ -150,6 +156,10 @@ Signed in by GITSPACES_URL and GITSPACES_TOKEN_FILE, else by login, else at the 
 
 function seconds(text: string): number {
   return counted(text, 86_400, "a number of seconds, at most a day");
+}
+
+function depth(text: string): number {
+  return counted(text, 1_000_000, "a number of commits from 1 to 1000000");
 }
 
 function days(text: string): number {

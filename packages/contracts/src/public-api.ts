@@ -1,7 +1,7 @@
 // The public API of the control plane, under /api/v1. Field names are the existing product's: snake_case.
 import { z } from "zod";
 import { GitspaceId, PoolName, Port } from "./names.ts";
-import { BranchName, RepositoryUrl } from "./task.ts";
+import { BranchName, CloneDepth, CloneFilter, RepositoryUrl } from "./task.ts";
 
 export const GitspaceState = z.enum([
   "uninitialized",
@@ -34,6 +34,8 @@ export const CreateGitspace = z.strictObject({
     .max(200)
     .optional()
     .describe("user name that goes with the token; defaults to oauth2"),
+  clone_depth: CloneDepth.optional().describe("fetch so many commits only; defaults to the whole history"),
+  clone_filter: CloneFilter.optional().describe("leave out what is fetched when it is needed: a partial clone"),
   devcontainer_path: z.string().max(500).optional(),
   ide: Ide.default("vs_code_web"),
   resource_identifier: PoolName.optional().describe("the machine: a pool of the runner"),

@@ -32,6 +32,11 @@ function isRepositoryUrl(text: string): boolean {
   );
 }
 
+/** How much of the history is fetched at once: so many commits of each branch's tip. */
+export const CloneDepth = z.int().min(1).max(1_000_000);
+/** What is fetched only once it is asked for: `blob:none` leaves the contents of older versions where they are. */
+export const CloneFilter = z.enum(["blob:none"]);
+
 /** An elliptic-curve public key to which secrets are sealed. */
 export const SealingKey = z.strictObject({
   kty: z.literal("EC"),
@@ -54,6 +59,8 @@ export type SealedSecrets = z.infer<typeof SealedSecrets>;
 /** What is sealed to the agent. */
 export const Secrets = z.strictObject({
   git: z.array(z.strictObject({ host: z.string(), username: z.string(), password: z.string() })).default([]),
+  /** A private key (PEM or OpenSSH, without a passphrase) with which the person's commits are signed. */
+  signing: z.strictObject({ format: z.enum(["ssh", "openpgp"]), key: z.string().max(65_536) }).optional(),
 });
 export type Secrets = z.infer<typeof Secrets>;
 
@@ -78,7 +85,12 @@ const taskData = {
     pools: z.boolean().optional(),
   }),
   "gitspace.start": z.strictObject({
-    repository: z.strictObject({ url: RepositoryUrl, branch: BranchName.optional() }),
+    repository: z.strictObject({
+      url: RepositoryUrl,
+      branch: BranchName.optional(),
+      depth: CloneDepth.optional(),
+      filter: CloneFilter.optional(),
+    }),
     devcontainerPath: z.string().optional(),
     ide: z.enum(["vs_code_web"]),
     author: z.strictObject({ name: z.string(), email: z.string() }),

@@ -45,6 +45,14 @@ async function running(more: Record<string, unknown> = {}): Promise<string> {
   return identifier;
 }
 
+test("how much of the history is fetched goes from the one who makes a Gitspace to its agent", async () => {
+  const { identifier } = await make({ clone_depth: 5, clone_filter: "blob:none" });
+  await ask(identifier, "start");
+  await delegate.does("vm.provision");
+  const start = (await delegate.take()) as Extract<GitspaceTask, { type: "gitspace.start" }>;
+  expect(start.data.repository).toEqual({ url: repository, depth: 5, filter: "blob:none" });
+});
+
 test("a start goes from provision to a sealed and signed gitspace.start to running", async () => {
   const { identifier, state, name } = await make({ code_repo_token: "secret-token", branch: "main" });
   expect([state, name]).toEqual(["uninitialized", "hello"]);

@@ -9,6 +9,8 @@ import { signedIn } from "./session.ts";
 
 export type CreateOptions = {
   branch?: string;
+  depth?: number;
+  filter?: "blob:none";
   name?: string;
   pool?: string;
   gitTokenFile?: string;
@@ -26,6 +28,8 @@ export async function create(context: CliContext, url: string, options: CreateOp
   const made = await api.createGitspace({
     code_repo_url: url,
     ...(options.branch === undefined ? {} : { branch: options.branch }),
+    ...(options.depth === undefined ? {} : { clone_depth: options.depth }),
+    ...(options.filter === undefined ? {} : { clone_filter: options.filter }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.pool === undefined ? {} : { resource_identifier: options.pool }),
     ...(token === undefined ? {} : { code_repo_token: token }),

@@ -73,6 +73,8 @@ export function create(
       owner: user.identifier,
       repository: body.code_repo_url,
       branch: body.branch ?? null,
+      clone_depth: body.clone_depth ?? null,
+      clone_filter: body.clone_filter ?? null,
       devcontainer_path: body.devcontainer_path ?? null,
       ide: body.ide,
       pool: body.resource_identifier ?? parts.defaultPool,

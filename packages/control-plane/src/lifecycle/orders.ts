@@ -47,7 +47,7 @@ function data(phase: Phase, gitspace: GitspaceRow, owner: UserRow): Record<strin
       return { pool: gitspace.pool, homeDisk: gitspace.id, source: source(gitspace, owner) };
     case "start":
       return {
-        repository: { url: gitspace.repository, ...(gitspace.branch === null ? {} : { branch: gitspace.branch }) },
+        repository: repository(gitspace),
         ...(gitspace.devcontainer_path === null ? {} : { devcontainerPath: gitspace.devcontainer_path }),
         ide: gitspace.ide,
         author: { name: owner.display_name, email: owner.email },
@@ -64,6 +64,15 @@ function data(phase: Phase, gitspace: GitspaceRow, owner: UserRow): Record<strin
       phase satisfies "destroy";
       return { homeDisk: gitspace.id };
   }
+}
+
+function repository({ repository: url, branch, clone_depth: depth, clone_filter: filter }: GitspaceRow) {
+  return {
+    url,
+    ...(branch === null ? {} : { branch }),
+    ...(depth === null ? {} : { depth }),
+    ...(filter === null ? {} : { filter }),
+  };
 }
 
 function source(gitspace: GitspaceRow, { organisation }: UserRow): Record<string, unknown> {

@@ -9,6 +9,8 @@ export type GitspaceRow = {
   owner: string;
   repository: string;
   branch: string | null;
+  clone_depth: number | null;
+  clone_filter: "blob:none" | null;
   devcontainer_path: string | null;
   ide: "vs_code_web";
   pool: string;
@@ -63,8 +65,10 @@ export function openGitspaces(db: DatabaseSync) {
     get: one<GitspaceRow>(db, "SELECT * FROM gitspaces WHERE id = :id"),
     add: run(
       db,
-      `INSERT INTO gitspaces (id, name, owner, repository, branch, devcontainer_path, ide, pool, secret, secret_user, created, updated)
-       VALUES (:id, :name, :owner, :repository, :branch, :devcontainer_path, :ide, :pool, :secret, :secret_user, :at, :at)`,
+      `INSERT INTO gitspaces (id, name, owner, repository, branch, clone_depth, clone_filter, devcontainer_path, ide, pool, secret,
+         secret_user, created, updated)
+       VALUES (:id, :name, :owner, :repository, :branch, :clone_depth, :clone_filter, :devcontainer_path, :ide, :pool, :secret,
+         :secret_user, :at, :at)`,
     ),
     /** Writes what a decision changed. */
     change: run(

@@ -109,4 +109,8 @@ export const migrations = [
   CREATE INDEX tasks_offered ON tasks (created, id) WHERE state = 'offered';
   CREATE INDEX tasks_acquired ON tasks (holder) WHERE state = 'acquired';
   `,
+  `
+  ALTER TABLE gitspaces ADD COLUMN clone_depth INTEGER;
+  ALTER TABLE gitspaces ADD COLUMN clone_filter TEXT;
+  `,
 ];
