@@ -20,6 +20,8 @@ export function parseListeners(table: string): Listener[] {
 
 /** The table's addresses are 32-bit words in host order: 0100007F is 127.0.0.1. */
 function answersLoopback(address: string): boolean {
+  // 127.0.0.11, where an engine serves names to its containers.
+  if (address === "0B00007F") return false;
   return (
     /^0+$/.test(address) ||
     (address.length === 8 && address.endsWith("7F")) ||
@@ -28,17 +30,17 @@ function answersLoopback(address: string): boolean {
   );
 }
 
-function readTable(name: string): string {
+function readTable(process: number | "self", name: string): string {
   try {
-    return readFileSync(`/proc/self/net/${name}`, "latin1");
+    return readFileSync(`/proc/${process}/net/${name}`, "latin1");
   } catch {
     return "";
   }
 }
 
-/** Every socket that listens where loopback reaches it. */
-export function listeners(): Listener[] {
-  return [...parseListeners(readTable("tcp")), ...parseListeners(readTable("tcp6"))];
+/** Every socket that listens where loopback reaches it, in the network of this process or of another. */
+export function listeners(process: number | "self" = "self"): Listener[] {
+  return [...parseListeners(readTable(process, "tcp")), ...parseListeners(readTable(process, "tcp6"))];
 }
 
 /** The inodes of the sockets that these processes hold. */
