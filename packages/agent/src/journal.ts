@@ -44,6 +44,18 @@ export class Journal implements Disposable {
     return rows.all().map((row) => read(row as Row));
   }
 
+  /** The last start that was answered, while no later task waits for its answer that would undo it. */
+  standingStart(): JournalledTask | undefined {
+    const row = this.#db
+      .prepare(
+        `SELECT body, received_at, answer FROM task
+         WHERE body ->> 'type' <> 'gitspace.status' ORDER BY position DESC LIMIT 1`,
+      )
+      .get();
+    const last = row === undefined ? undefined : read(row as Row);
+    return last?.task.type === "gitspace.start" && last.answer !== undefined ? last : undefined;
+  }
+
   /** Journals a task together with the generation it raises. */
   add(task: GitspaceTask, receivedAt: number): void {
     transaction(this.#db, () => {

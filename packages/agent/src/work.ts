@@ -9,6 +9,8 @@ const MOST_LOG_LINES = 20_000;
 const LONGEST_MESSAGE = 8_192;
 
 type Taken = { task: GitspaceTask; receivedAt: number };
+/** Where the events go. */
+export type EventBook = Pick<Journal, "append" | "lastSeq">;
 
 export class Work {
   readonly task: GitspaceTask;
@@ -16,7 +18,7 @@ export class Work {
   /** Aborted with the failure to answer: at the deadline, or when a later action makes the task pointless. */
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
-  readonly #journal: Journal;
+  readonly #journal: EventBook;
   readonly #clock: Clock;
   readonly #hidden = new Set<string>();
   #pending: TaskEvent[] = [];
@@ -28,7 +30,7 @@ export class Work {
   #lapAt = this.#beganAt;
   #over = false;
 
-  constructor({ task, receivedAt }: Taken, journal: Journal, clock: Clock) {
+  constructor({ task, receivedAt }: Taken, journal: EventBook, clock: Clock) {
     this.task = task;
     this.timings = { receivedAt };
     this.signal = this.#stop.signal;

@@ -1,0 +1,19 @@
+// The work of bringing a Gitspace back without a task: the last start once more, told to the log instead of a timeline.
+import type { GitspaceTask, TaskEvent } from "@gitspaces/contracts";
+import { type Logger, systemClock } from "@gitspaces/daemon";
+import { Work } from "../work.ts";
+
+export type StartTask = Extract<GitspaceTask, { type: "gitspace.start" }>;
+
+/** Work whose events go to the log; lines of output only where somebody debugs. It ends when `signal` aborts. */
+export function workOfReturn(task: StartTask, log: Logger, signal: AbortSignal): Work {
+  const tell = ({ kind, message }: TaskEvent) => {
+    if (kind === "log") log.debug({ line: message }, "output while the dev container comes back");
+    else log.info({ kind, message }, "the dev container comes back");
+  };
+  const book = { lastSeq: () => 0, append: (_: string, events: readonly TaskEvent[]) => events.forEach(tell) };
+  const work = new Work({ task, receivedAt: 0 }, book, systemClock);
+  if (signal.aborted) work.abort(signal.reason);
+  else signal.addEventListener("abort", () => work.abort(signal.reason), { once: true });
+  return work;
+}
