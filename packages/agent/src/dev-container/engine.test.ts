@@ -35,6 +35,7 @@ esac
     env: { PATH: process.env["PATH"] ?? "" },
     log: createLog("agent", "silent"),
     readyDeadlineMs: 3_000,
+    logFile: join(folder, "log"),
   });
   return {
     engine,
@@ -69,10 +70,11 @@ test("an engine that died is started again by whoever waits for it", async () =>
 });
 
 test("an engine that never answers fails the wait with its last words and the cure", async () => {
-  using vm = standIn(`echo "no space left for the store"; exit 3`);
+  using vm = standIn(`echo "the store is damaged"; exit 3`);
+  writeFileSync(join(vm.folder, "log"), "dockerd: starting\ndockerd: no space left for the store\n");
   const failed = await vm.engine.ready(noHurry()).catch((error: unknown) => error);
   expect(failed).toMatchObject({ failure: { code: "vm_unreachable", retry: "later" } });
-  expect(String(failed)).toContain("no space left for the store");
+  expect(String(failed)).toContain("the store is damaged | dockerd: starting | dockerd: no space left for the store");
   expect(String(failed)).toContain("start it again to get another VM");
 });
 

@@ -1,5 +1,6 @@
 // The VM's own Docker engine: started and stopped by a command of the image, asked through the `docker` program.
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
@@ -14,6 +15,8 @@ export type EngineParts = {
   /** The environment of the `docker` program and of `command`; nothing of the person's. */
   env: Record<string, string>;
   log: Logger;
+  /** Where the engine writes what it does; its end is told when it does not answer. */
+  logFile?: string;
   /** How long the engine may take to answer after its start. */
   readyDeadlineMs?: number;
 };
@@ -76,7 +79,7 @@ export class Engine {
   }
 
   #silent(deadlineMs: number): Error {
-    const words = this.#lastWords.slice(-TOLD_LINES);
+    const words = [...this.#lastWords, ...lastLines(this.#parts.logFile)].slice(-TOLD_LINES);
     const said = words.length === 0 ? "it said nothing" : `it said: ${words.join(" | ")}`;
     const seconds = Math.round(deadlineMs / 1_000);
     const message = `The Docker engine of this VM did not answer at ${this.#parts.host} within ${seconds} s; ${said}.`;
@@ -131,5 +134,13 @@ export class Engine {
         else reject(fail("internal", `docker ${args[0] ?? ""}: ${stderr.trim() || error.message}`, { cause: error }));
       });
     });
+  }
+}
+
+function lastLines(file: string | undefined): string[] {
+  try {
+    return file === undefined ? [] : readFileSync(file, "utf8").trim().split("\n").slice(-TOLD_LINES);
+  } catch {
+    return [];
   }
 }

@@ -5,8 +5,8 @@ import { backoff, type Logger } from "@gitspaces/daemon";
 
 export type Keeping = {
   /** What is wrong, in words for a log; nothing when all is well. */
-  complaint(): Promise<string | undefined>;
-  recover(signal: AbortSignal): Promise<void>;
+  complaint: () => Promise<string | undefined>;
+  recover: (signal: AbortSignal) => Promise<void>;
   log: Logger;
   everyMs?: number;
 };
