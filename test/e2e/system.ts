@@ -1,11 +1,12 @@
 // The whole system as a newcomer starts it: `bin/up` in a data folder of its own, real processes, real Redis.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Failure } from "@gitspaces/contracts";
+import { provider } from "./provider.ts";
 
 export const checkout = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const run = promisify(execFile);
@@ -45,7 +46,7 @@ export async function up(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number | null; last: Ready | { failure: Failure }; output: string }> {
   const child = spawn(join(checkout, "bin/up"), ["--json", ...args], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, GITSPACES_PROVIDER: provider.kind, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -94,5 +95,5 @@ export async function startSystem({
 /** Stops a system and removes its data. */
 export async function removeSystem(data: string): Promise<void> {
   await down(data);
-  rmSync(data, { recursive: true, force: true });
+  await provider.removeData(data);
 }

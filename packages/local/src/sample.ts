@@ -1,9 +1,10 @@
 // The sample repository: plain files shipped with the project, made into a bare git repository once per data folder.
 import { execFile } from "node:child_process";
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { packExtension } from "./vsix.ts";
 
 const run = promisify(execFile);
 const shipped = fileURLToPath(new URL("../sample/", import.meta.url));
@@ -11,8 +12,19 @@ const shipped = fileURLToPath(new URL("../sample/", import.meta.url));
 /** Makes `<dataFolder>/sample/hello.git` if it is not there. Gives the folder that holds it. */
 export async function keepSample(dataFolder: string): Promise<string> {
   const folder = join(dataFolder, "sample");
-  await makeBareRepository(join(shipped, "hello"), join(folder, "hello.git"));
+  if (existsSync(join(folder, "hello.git"))) return folder;
+  const files = join(folder, "hello.files");
+  rmSync(files, { recursive: true, force: true });
+  copySample(files);
+  await makeBareRepository(files, join(folder, "hello.git"));
+  rmSync(files, { recursive: true });
   return folder;
+}
+
+/** Writes the files of the sample repository to a new folder, its extension packed as VS Code installs it. */
+export function copySample(to: string): void {
+  cpSync(join(shipped, "hello"), to, { recursive: true });
+  writeFileSync(join(to, ".devcontainer", "hello.vsix"), packExtension(join(shipped, "hello-extension")));
 }
 
 /** A bare repository whose one commit, on `main`, holds the files of a folder. One that is there stays as it is. */
