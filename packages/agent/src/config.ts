@@ -20,6 +20,16 @@ const Environment = z.object({
   workplace: z.enum(["in-place", "dev-container"]).default("in-place"),
   /** With dev containers: starts and stops the VM's engine; its one argument is `start` or `stop`. */
   engineCommand: folder.optional(),
+  /** With dev containers and an engine command: where that engine listens, writes its log, and keeps images and volumes. */
+  engineSocket: folder.default("/run/docker.sock"),
+  engineLog: folder.default("/var/log/gitspaces-engine.log"),
+  engineStore: folder.default("/var/lib/docker"),
+  /** With dev containers: whether the engine goes on while the VM waits for a Gitspace; it costs memory and saves half a second. */
+  warmEngine: z.enum(["stopped", "running"]).default("stopped"),
+  /** With dev containers: archives of images, `<SHA-256 of the name>.tar`, for what the VM is to hold before anyone comes. */
+  imagesFolder: folder.default("/var/lib/gitspaces/images"),
+  /** With dev containers: the volume that holds the person's home folder. */
+  homeVolume: z.string().min(1).default("gitspace-home"),
   /** With dev containers: the image of a Gitspace that names none, and of recovery. */
   defaultImage: z.string().min(1).default("gitspaces/dev-container:latest"),
 });

@@ -176,6 +176,8 @@ const results = {
     ports: z.array(Port),
     ide: z.enum(["starting", "ready", "failed"]),
     hasGitChanges: z.boolean(),
+    /** The Gitspace's own disk. */
+    disk: z.strictObject({ totalMb: z.int().min(0), freeMb: z.int().min(0) }).optional(),
   }),
 } as const;
 
