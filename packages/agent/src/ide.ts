@@ -1,23 +1,35 @@
-// The IDE as a supervised child: started before anyone asks, warmed by a first request, started again when it dies.
-import { type ChildProcess, spawn } from "node:child_process";
+// The IDE, supervised: started before anyone asks, warmed by a first request, started again when it dies.
 import { EventEmitter, once } from "node:events";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
 import { backoff, type Logger } from "@gitspaces/daemon";
-import type { ChildEnvironment } from "./child-environment.ts";
-import { readLines, signalGroup } from "./command.ts";
-import { makeIdeFolders } from "./home-folder.ts";
-import type { IdeCommand } from "./ide-command.ts";
 
 export type IdeState = "starting" | "ready" | "failed";
-type IdeParts = { command: IdeCommand; home: string; env: ChildEnvironment; log: Logger };
+
+/** A way to run an IDE. */
+export interface IdeRunner {
+  /** Why there is no point in trying, or nothing. */
+  complaint(): string | undefined;
+  /** Begins a life of the IDE, or joins one that goes on; `onLine` gets what it says, at its end at the latest. */
+  live(onLine: (line: string) => void): IdeLife | Promise<IdeLife>;
+  /** @throws {FailureError} `vm_unreachable` while it does not listen. */
+  dial(): Promise<Socket>;
+}
+export type IdeLife = {
+  /** Settles when the IDE has ended; rejects when it never began. */
+  readonly ended: Promise<void>;
+  /** Ends it politely, then by force, with its helpers. */
+  end(): Promise<void>;
+  /** Lets it live on without us, where it can. */
+  leave(): Promise<void>;
+};
+type IdeParts = { runner: IdeRunner; log: Logger };
 
 const ATTEMPTS = 4;
 const LOOK_EVERY_MS = 20;
 const READY_DEADLINE_MS = 60_000;
-const STOP_GRACE_MS = 3_000;
 const KEPT_LINES = 40;
 
 export class Ide implements AsyncDisposable {
@@ -26,6 +38,7 @@ export class Ide implements AsyncDisposable {
   #state: IdeState = "starting";
   #output: string[] = [];
   #running: { stop: AbortController; ended: Promise<void> } | undefined;
+  #leaves = false;
 
   constructor(parts: IdeParts) {
     this.#parts = parts;
@@ -35,13 +48,10 @@ export class Ide implements AsyncDisposable {
     return this.#state;
   }
 
-  get socket(): string {
-    return this.#parts.command.socket;
-  }
-
   /** Sees that the IDE runs; one that had failed for good is tried anew. */
   start(): void {
     if (this.#running !== undefined) return;
+    this.#leaves = false;
     const stop = new AbortController();
     this.#become("starting");
     const ended = this.#supervise(stop.signal)
@@ -68,8 +78,19 @@ export class Ide implements AsyncDisposable {
     });
   }
 
-  /** Ends the IDE and everything in its process group. */
+  /** Ends the IDE with everything that serves it. */
   async stop(): Promise<void> {
+    this.#leaves = false;
+    await this.#endSupervision();
+  }
+
+  /** Watches over it no longer; an IDE that can live without its agent does, until the next agent joins it. */
+  async leave(): Promise<void> {
+    this.#leaves = true;
+    await this.#endSupervision();
+  }
+
+  async #endSupervision(): Promise<void> {
     const running = this.#running;
     running?.stop.abort();
     await running?.ended;
@@ -86,11 +107,12 @@ export class Ide implements AsyncDisposable {
   }
 
   async #supervise(signal: AbortSignal): Promise<void> {
-    const { log, command } = this.#parts;
+    const { log, runner } = this.#parts;
     const pause = backoff({ firstMs: 250, maxMs: 5_000, signal });
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      if (!existsSync(command.entry)) {
-        this.#output = [`the image has no code-server at ${command.entry}`];
+      const complaint = runner.complaint();
+      if (complaint !== undefined) {
+        this.#output = [complaint];
         return;
       }
       const since = performance.now();
@@ -109,76 +131,61 @@ export class Ide implements AsyncDisposable {
 
   /** One life of the IDE; whether it ever was ready. */
   async #live(signal: AbortSignal): Promise<boolean> {
-    const child = this.#spawn();
-    const over = new AbortController();
-    const ended = once(child, "exit").then(
-      () => over.abort(),
-      (error: unknown) => {
-        this.#output.push(String(error));
-        over.abort();
-      },
-    );
-    const stop = () => void endChild(child);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-    const since = performance.now();
-    try {
-      await warm(this.socket, AbortSignal.any([over.signal, AbortSignal.timeout(READY_DEADLINE_MS)]));
-      this.#become("ready");
-      this.#parts.log.info({ tookMs: Math.round(performance.now() - since) }, "IDE ready");
-    } catch {
-      if (!over.signal.aborted) await endChild(child);
-    }
-    const wasReady = this.#state === "ready";
-    await ended;
-    signal.removeEventListener("abort", stop);
-    // Its helpers have no purpose without it.
-    signalGroup(child, "SIGKILL");
-    return wasReady;
-  }
-
-  #spawn(): ChildProcess {
-    const { command, env, home, log } = this.#parts;
-    makeIdeFolders(home);
-    rmSync(command.socket, { force: true });
-    writeFileSync(command.configuration, "auth: none\n", { mode: 0o600 });
+    const { runner, log } = this.#parts;
     this.#output = [];
-    const child = spawn(command.program, command.args, {
-      cwd: "/",
-      env,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
     const keep = (line: string) => {
       if (this.#output.push(line) > KEPT_LINES) this.#output.shift();
       log.debug({ line }, "IDE output");
     };
-    for (const stream of [child.stdout, child.stderr]) readLines(stream, keep).catch(() => {});
-    return child;
+    const over = new AbortController();
+    const since = performance.now();
+    let life: IdeLife;
+    try {
+      life = await runner.live(keep);
+    } catch (error) {
+      keep(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+    const ended = life.ended.catch((error: unknown) => keep(String(error))).then(() => over.abort());
+    const stop = () => void (this.#leaves ? life.leave() : life.end());
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      await warm(runner, AbortSignal.any([over.signal, AbortSignal.timeout(READY_DEADLINE_MS)]));
+      this.#become("ready");
+      log.info({ tookMs: Math.round(performance.now() - since) }, "IDE ready");
+    } catch {
+      if (!over.signal.aborted) await life.end();
+    }
+    const wasReady = this.#state === "ready";
+    await ended;
+    signal.removeEventListener("abort", stop);
+    return wasReady;
   }
 }
 
-async function endChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  signalGroup(child, "SIGTERM");
-  const late = setTimeout(() => signalGroup(child, "SIGKILL"), STOP_GRACE_MS);
-  await once(child, "exit");
-  clearTimeout(late);
-}
-
 /** Asks for the workbench page until it is answered. `ew` is an empty window, so that no folder is remembered from this. */
-async function warm(socketPath: string, signal: AbortSignal): Promise<void> {
-  while ((await statusOf(socketPath, "/?ew=true", signal)) !== 200) await sleep(LOOK_EVERY_MS, undefined, { signal });
+async function warm(runner: IdeRunner, signal: AbortSignal): Promise<void> {
+  while ((await statusOf(runner, "/?ew=true", signal)) !== 200) await sleep(LOOK_EVERY_MS, undefined, { signal });
 }
 
-async function statusOf(socketPath: string, path: string, signal: AbortSignal): Promise<number> {
+async function statusOf(runner: IdeRunner, path: string, signal: AbortSignal): Promise<number> {
   signal.throwIfAborted();
+  const socket = await runner.dial().catch(() => undefined);
+  if (socket === undefined) return 0;
   return await new Promise((resolve) => {
-    const asking = request({ socketPath, path, signal, headers: { host: "localhost" }, agent: false }, (response) => {
+    const createConnection = () => socket;
+    const asking = request({ createConnection, path, signal, headers: { host: "localhost" } }, (response) => {
       response.resume();
-      response.once("close", () => resolve(response.statusCode ?? 0));
+      response.once("close", () => {
+        socket.destroy();
+        resolve(response.statusCode ?? 0);
+      });
     });
-    asking.once("error", () => resolve(0));
+    asking.once("error", () => {
+      socket.destroy();
+      resolve(0);
+    });
     asking.end();
   });
 }

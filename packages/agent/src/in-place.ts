@@ -3,7 +3,6 @@ import { rmSync } from "node:fs";
 import { failpoint, type Logger, withFailpoints } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
 import type { Clone } from "./clone.ts";
-import { dial } from "./dial.ts";
 import { readDevcontainer } from "./devcontainer.ts";
 import { type DevcontainerPlan, planDevcontainer, withVariables } from "./devcontainer-plan.ts";
 import { hasGitChanges } from "./git-changes.ts";
@@ -11,6 +10,7 @@ import { furnishHome, openFolderFirst, writeMachineSettings } from "./home-folde
 import { runHooks } from "./hooks.ts";
 import { Ide } from "./ide.ts";
 import { ideCommand } from "./ide-command.ts";
+import { ideProcess } from "./ide-process.ts";
 import { dialPort, type Ports } from "./ports.ts";
 import { endProcesses, type Isolation } from "./process-tree.ts";
 import type { Work } from "./work.ts";
@@ -34,7 +34,8 @@ const STOP_GRACE_MS = 5_000;
 export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
   const { instanceId, isolation, home, runFolder, env, ports, log } = parts;
   const command = ideCommand(parts.imageFolder, home, runFolder);
-  const ide = withFailpoints("agent", new Ide({ command, home, env, log }), { ready: "Ide", stop: "IdeStop" });
+  const runner = ideProcess({ command, home, env });
+  const ide = withFailpoints("agent", new Ide({ runner, log }), { ready: "Ide", stop: "IdeStop" });
 
   return {
     get state() {
@@ -59,7 +60,8 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
       await work.stage("ide", async () => {
         work.emit("agent_ide_start", "Opening the IDE");
         await ide.ready(work.signal).catch((error: unknown) => {
-          if (!work.signal.aborted) work.emit("agent_ide_failed", error instanceof Error ? error.message : "The IDE did not start");
+          if (!work.signal.aborted)
+            work.emit("agent_ide_failed", error instanceof Error ? error.message : "The IDE did not start");
           throw error;
         });
         work.emit("agent_ide_completed", "The IDE is ready");
@@ -75,7 +77,7 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
     hasGitChanges: async (folder) => await hasGitChanges(folder, env),
     ports: () => ports.list(),
     dial: async (port) => await dialPort(ports, port),
-    dialIde: async () => await dial([{ path: command.socket }], "The IDE does not listen yet."),
+    dialIde: async () => await runner.dial(),
     [Symbol.asyncDispose]: async () => await ide[Symbol.asyncDispose](),
   };
 }
