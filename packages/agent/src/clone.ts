@@ -1,25 +1,34 @@
-// The repository in the home folder: cloned once, as a whole or not at all.
+// The repository in its place: cloned once, as a whole or not at all.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { fail, FailureError, type Secrets } from "@gitspaces/contracts";
+import { FailureError, type GitspaceTask, type Secrets } from "@gitspaces/contracts";
 import { failpoint } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
-import { git } from "./git.ts";
-import { lendCredentials } from "./git-credentials.ts";
-import { explainClone } from "./git-failure.ts";
+import { cloneRepository, makeEmpty } from "./clone-command.ts";
+import type { Account } from "./git.ts";
 import { OWN_FOLDER } from "./home-disk.ts";
+import { fetchLargeFiles } from "./large-files.ts";
+import type { HostRule } from "./repository-host.ts";
+import { fetchSubmodules } from "./submodules.ts";
 import type { Work } from "./work.ts";
 
 export type Cloning = {
-  repository: { url: string; branch?: string | undefined };
+  repository: Extract<GitspaceTask, { type: "gitspace.start" }>["data"]["repository"];
   author: { name: string; email: string };
   secrets: Secrets;
   home: string;
   runFolder: string;
   env: ChildEnvironment;
+  /** The folder in which the repository gets its own; the home folder otherwise. */
+  parent?: string;
+  /** Whose the clone is and with whose rights git works, where that is not this agent; it also keeps git from the home folder. */
+  as?: Account;
+  /** Everything may be cloned from that is no metadata service, otherwise. */
+  hosts?: HostRule;
 };
 
-const HALF_CLONE = "clone-";
+/** `fresh` when this task made it: nobody has worked in it yet. */
+export type Clone = { folder: string; fresh: boolean };
 
 /** The folder name of a repository: the last part of its URL without `.git`, of plain characters, never hidden. */
 export function repositoryName(url: string): string {
@@ -37,33 +46,31 @@ export function repositoryName(url: string): string {
   return plain === "" ? "workspace" : plain;
 }
 
-/** Where the repository stands in the home folder. */
-export function repositoryFolder(home: string, url: string): string {
-  return join(home, repositoryName(url));
+/** Where the repository stands in its parent folder. */
+export function repositoryFolder(parent: string, url: string): string {
+  return join(parent, repositoryName(url));
 }
 
-/** `fresh` when this task made it: nobody has worked in it yet. */
-export type Clone = { folder: string; fresh: boolean };
-
 /**
- * Sees that the repository stands in the home folder, and gives its folder. One that is there is left as the person left it.
- * @throws {FailureError} `repository_unreachable`, `bad_request` for a branch that is not there, or `disk_full`.
+ * Sees that the repository stands in its place, and gives its folder. One that is there is left as the person left it.
+ * @throws {FailureError} `repository_unreachable`, `bad_request` for a branch or host that cannot be had, or `disk_full`.
  */
 export async function ensureClone(work: Work, cloning: Cloning): Promise<Clone> {
-  const folder = repositoryFolder(cloning.home, cloning.repository.url);
-  const own = join(cloning.home, OWN_FOLDER);
-  mkdirSync(own, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(own)) {
-    if (name.startsWith(HALF_CLONE)) rmSync(join(own, name), { recursive: true, force: true });
-  }
+  const { repository, parent = cloning.home } = cloning;
+  const folder = repositoryFolder(parent, repository.url);
+  const half = halfClone(cloning, work.task.id);
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     if (!existsSync(join(folder, ".git"))) work.emit("note", `${folder} is there already and is no git repository.`);
     return { folder, fresh: false };
   }
-  const half = join(own, `${HALF_CLONE}${work.task.id}`);
-  work.emit("agent_clone_start", `Cloning ${cloning.repository.url}`);
+  work.emit("agent_clone_start", `Cloning ${repository.url}`);
   try {
-    await clone(work, cloning, half);
+    makeEmpty(half, cloning.as);
+    await cloneRepository(work, cloning, half);
+    failpoint("agent.afterCheckout");
+    await fetchSubmodules(work, cloning, half);
+    failpoint("agent.afterSubmodules");
+    await fetchLargeFiles(work, cloning, half);
     failpoint("agent.afterHalfClone");
     renameSync(half, folder);
     failpoint("agent.afterClone");
@@ -77,43 +84,15 @@ export async function ensureClone(work: Work, cloning: Cloning): Promise<Clone> 
   return { folder, fresh: true };
 }
 
-async function clone(work: Work, cloning: Cloning, into: string): Promise<void> {
-  const { repository, secrets, author, env, runFolder } = cloning;
-  for (const { password } of secrets.git) work.hide(password);
-  using credentials = lendCredentials(repository.url, secrets, runFolder);
-  const { code, output } = await git(
-    [
-      ...credentials.args,
-      "clone",
-      "--progress",
-      ...(author.name === "" ? [] : [`--config=user.name=${author.name}`]),
-      ...(author.email === "" ? [] : [`--config=user.email=${author.email}`]),
-      ...(repository.branch === undefined ? [] : [`--branch=${repository.branch}`]),
-      "--",
-      repository.url,
-      into,
-    ],
-    { cwd: "/", env, signal: work.signal, onLine: quietly((line) => work.emit("log", line)) },
-  ).catch((cause: unknown) => {
-    work.signal.throwIfAborted();
-    throw fail("internal", "git could not be run in this VM.", { cause });
-  });
-  if (code !== 0) throw new FailureError(explainClone(output, repository.url, repository.branch));
-}
-
-const PROGRESS_EVERY_MS = 500;
-
-/** A progress meter speaks many times a second; what is not its last word is told now and then only. */
-function quietly(tell: (line: string) => void): (line: string) => void {
-  let toldAt = 0;
-  return (line) => {
-    if (line.startsWith("Cloning into ")) {
-      failpoint("agent.afterCloneBegun");
-      return;
-    }
-    const progress = /\d+%/.test(line) && !/, done\.?$/.test(line);
-    if (progress && performance.now() - toldAt < PROGRESS_EVERY_MS) return;
-    if (progress) toldAt = performance.now();
-    tell(line.trimEnd());
-  };
+/** Where a clone grows, on the disk of its place. What earlier tasks left half done goes. */
+function halfClone({ home, parent = home, as }: Cloning, taskId: string): string {
+  const own = join(home, OWN_FOLDER);
+  mkdirSync(own, { recursive: true, mode: 0o700 });
+  // Another account cannot reach into our own folder; beside the clones nobody else writes.
+  const [place, prefix] = as === undefined ? [own, "clone-"] : [parent, ".clone-"];
+  mkdirSync(place, { recursive: true });
+  for (const name of readdirSync(place)) {
+    if (name.startsWith(prefix)) rmSync(join(place, name), { recursive: true, force: true });
+  }
+  return join(place, `${prefix}${taskId}`);
 }

@@ -90,7 +90,6 @@ const reasons: Reasons = {
   "clone.ts": {
     mkdirSync: again,
     rmSync: again,
-    makeEmpty: again,
     cloneRepository: "agent.afterCheckout",
     fetchSubmodules: "agent.afterSubmodules",
     fetchLargeFiles: "agent.afterHalfClone",

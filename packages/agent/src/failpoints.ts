@@ -10,6 +10,8 @@ export const failpointNames: readonly string[] = [
   "agent.afterHomeClaim",
   "agent.afterHomeFurnished",
   "agent.afterCloneBegun",
+  "agent.afterCheckout",
+  "agent.afterSubmodules",
   "agent.afterHalfClone",
   "agent.afterClone",
   "agent.afterDevcontainer",

@@ -51,6 +51,14 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
+const passing =
+  /Could not resolve|Connection (?:refused|timed out|reset)|Failed to connect|Couldn't connect|Empty reply|returned error: 5\d\d|early EOF|hung up|RPC failed|Operation timed out|transfer closed|unexpected disconnect/i;
+
+/** Whether the same clone may succeed a moment later: the network or the server's own trouble was in the way. */
+export function isPassing(lines: readonly string[]): boolean {
+  return passing.test(lines.join("\n"));
+}
+
 /** The failure behind a clone's last lines. */
 export function explainClone(lines: readonly string[], url: string, branch: string | undefined): Failure {
   const text = lines.join("\n");

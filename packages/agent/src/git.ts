@@ -2,14 +2,20 @@
 import type { ChildEnvironment } from "./child-environment.ts";
 import { type Ended, run } from "./command.ts";
 
-type Git = {
+/** An account without privileges, by its numbers: it need not have a name in this VM. */
+export type Account = { uid: number; gid: number };
+
+export type GitCall = {
   cwd: string;
   env: ChildEnvironment;
   signal: AbortSignal;
   onLine?: (line: string) => void;
+  /** Whose rights git has, where this agent is root; its own otherwise. */
+  as?: Account | undefined;
 };
 
-const ALWAYS = [
+/** Configuration of a repository that would run a program, overruled; filters and diff drivers have names, see git-filters.ts. */
+export const RUNS_NOTHING = [
   "-c",
   "protocol.ext.allow=never",
   "-c",
@@ -20,6 +26,32 @@ const ALWAYS = [
   "core.fsmonitor=false",
   "-c",
   "credential.helper=",
+  "-c",
+  "core.sshCommand=false",
+  "-c",
+  "core.askPass=",
+  "-c",
+  "core.gitProxy=",
+  "-c",
+  "core.alternateRefsCommand=",
+  "-c",
+  "core.pager=cat",
+  "-c",
+  "core.editor=false",
+  "-c",
+  "diff.external=",
+  "-c",
+  "gpg.program=false",
+  "-c",
+  "gpg.ssh.program=false",
+  "-c",
+  "gpg.x509.program=false",
+  "-c",
+  "log.showSignature=false",
+  "-c",
+  "maintenance.auto=false",
+  "-c",
+  "gc.auto=0",
 ] as const;
 
 /** The environment of a git that asks nobody and trusts no configuration but the repository's own. */
@@ -36,13 +68,26 @@ export function gitEnvironment(env: ChildEnvironment): ChildEnvironment {
 }
 
 /** Runs git with arguments as given. */
-export async function git(args: readonly string[], { cwd, env, signal, onLine }: Git): Promise<Ended> {
+export async function git(args: readonly string[], { cwd, env, signal, onLine, as }: GitCall): Promise<Ended> {
+  const [program = "", ...all] = [...privilegesOf(as), "git", ...RUNS_NOTHING, ...args];
   return await run({
-    program: "git",
-    args: [...ALWAYS, ...args],
+    program,
+    args: all,
     cwd,
-    env: gitEnvironment(env),
+    env: gitEnvironment(as === undefined ? env : plainEnvironment(env)),
     signal,
     ...(onLine === undefined ? {} : { onLine }),
   });
+}
+
+function privilegesOf(as: Account | undefined): string[] {
+  if (as === undefined || process.getuid?.() !== 0) return [];
+  return ["setpriv", `--reuid=${as.uid}`, `--regid=${as.gid}`, "--clear-groups", "--no-new-privs", "--"];
+}
+
+/** Nothing of the person's home: no `.netrc`, and no program of theirs in front of ours. */
+function plainEnvironment(env: ChildEnvironment): ChildEnvironment {
+  const home = `${env["HOME"] ?? ""}/`;
+  const path = (env["PATH"] ?? "").split(":").filter((folder) => !`${folder}/`.startsWith(home));
+  return { ...env, HOME: "/nonexistent", XDG_CONFIG_HOME: "/nonexistent", PATH: path.join(":") };
 }
