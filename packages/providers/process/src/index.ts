@@ -5,3 +5,4 @@ export { powerOff } from "./power-off.ts";
 export { type ProcessProviderOptions, processProvider } from "./provider.ts";
 export type { Log } from "./vms.ts";
 export { type BuildProgress, buildImage, findImage } from "./image.ts";
+export { whileLocked } from "./lock.ts";
