@@ -10,9 +10,12 @@ run_packages=(
   make g++ pkg-config libkrb5-dev libsecret-1-dev
 )
 
-# With VMs as containers all that is the image's affair.
+# With VMs as containers the walls between them are the engine's affair.
 # shellcheck disable=SC2034
-docker_packages=(redis-server git procps ca-certificates)
+docker_packages=(
+  redis-server git procps python3 ca-certificates
+  make g++ pkg-config libkrb5-dev libsecret-1-dev
+)
 
 say() { printf '%s\n' "$*" >&2; }
 

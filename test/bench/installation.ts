@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Api, apiClient } from "../e2e/api.ts";
+import { provider } from "../e2e/provider.ts";
 import { newDataFolder, removeSystem, startSystem, type System } from "../e2e/system.ts";
 
 export type Installation = {
@@ -18,12 +19,15 @@ export type Installation = {
 export async function openInstallation({
   warm,
   vmHostPorts = [],
+  preload,
 }: {
   warm: number;
   vmHostPorts?: number[];
+  /** Images that each VM holds, where VMs hold images. */
+  preload?: string[];
 }): Promise<Installation> {
   const data = newDataFolder();
-  const pool = { name: "default", default: true, type: "process", warm, max: 20 };
+  const pool = { name: "default", default: true, ...provider.pool(preload), warm, max: 20 };
   // JSON is YAML too.
   writeFileSync(join(data, "pool.yml"), JSON.stringify({ version: "1", instances: [pool] }));
   let system: System;

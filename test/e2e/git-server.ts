@@ -1,7 +1,7 @@
 // Real git over http: `git http-backend` behind a small server, with repositories made for one test run.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -64,6 +64,13 @@ export function commitFiles(root: string, name: string, files: Record<string, st
   rmSync(join(root, `${name}.git`), { recursive: true, force: true });
   execFileSync("git", ["clone", "--quiet", "--bare", work, join(root, `${name}.git`)], { stdio: "pipe" });
   return `/${name}.git`;
+}
+
+/** Makes a repository of a folder's files, as they are, modes too. */
+export function commitFolder(root: string, name: string, from: string): string {
+  const work = join(root, "work", name);
+  cpSync(from, work, { recursive: true });
+  return commitFiles(root, name, {});
 }
 
 function serve(root: string, request: IncomingMessage, response: ServerResponse): void {

@@ -1,6 +1,6 @@
 // What the tests know of the kind of VM they run on, in one place: GITSPACES_TEST_PROVIDER, `process` or `docker`.
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -10,8 +10,10 @@ export type TestProvider = {
   kind: "process" | "docker";
   /** What a broken devcontainer.json does: the start fails, or a recovery container lets the person in. */
   brokenConfiguration: "fails" | "recovers";
-  /** Below a pool's name and numbers in pool.yml. */
-  poolSpec: (preload?: string[]) => Record<string, unknown>;
+  /** The kind of a pool, and what its VMs hold before they wait. */
+  pool: (preload?: string[]) => Record<string, unknown>;
+  /** Before the first start of a data folder: what all the tests of a run need of its VMs. */
+  prepare: (data: string) => Promise<void>;
   /** The VMs of a Gitspace and its home disk, as far as they are still there; the disk by the Gitspace's id. */
   leftOf: (data: string, id: string) => Promise<string[]>;
   /** How many parts `leftOf` finds while the Gitspace runs: on processes the home lies in its VM. */
@@ -24,7 +26,8 @@ const onProcesses: TestProvider = {
   kind: "process",
   brokenConfiguration: "fails",
   partsWhileRunning: 1,
-  poolSpec: () => ({ type: "process" }),
+  pool: () => ({ type: "process" }),
+  prepare: () => Promise.resolve(),
   leftOf(data, id) {
     const visible = (folder: string) => readdirSync(join(data, folder)).filter((name) => !name.startsWith("."));
     const vms = visible("vms").filter((name) => {
@@ -43,14 +46,25 @@ const onDocker: TestProvider = {
   kind: "docker",
   brokenConfiguration: "recovers",
   partsWhileRunning: 2,
-  poolSpec: (preload = [DEV_CONTAINER_IMAGE]) => ({ type: "docker", spec: { preload: { images: preload } } }),
+  pool: (preload = [DEV_CONTAINER_IMAGE]) => ({ type: "docker", spec: { preload: { images: preload } } }),
+  async prepare(data) {
+    await docker("build", "--quiet", "--tag", MUSL_IMAGE, join(import.meta.dirname, "../fixtures/musl-image"));
+    const instance = { name: "default", default: true, warm: 1, max: 20 };
+    const preload = [DEV_CONTAINER_IMAGE, "debian:bookworm-slim", MUSL_IMAGE];
+    // JSON is YAML too.
+    const instances = [{ ...instance, ...onDocker.pool(preload) }];
+    writeFileSync(join(data, "pool.yml"), JSON.stringify({ version: "1", instances }));
+  },
   async leftOf(data, id) {
+    const prefix = `gs.${installationOf(data)}.`;
     const mine = `label=gs-installation=${installationOf(data)}`;
-    const containers = await names("ps", "--all", "--filter", mine, "--format", "{{.Names}}");
     const volumes = await names("volume", "ls", "--filter", mine, "--format", "{{.Name}} {{.Labels}}");
-    const disks = volumes.filter((line) => line.includes(`gs-disk=${id}`)).map(() => id);
-    const owned = volumes.filter((line) => line.includes(`gs-gitspace=${id}`));
-    return [...containers.filter((name) => owned.some((line) => line.includes(name))), ...disks];
+    const containers = await names("ps", "--all", "--filter", mine, "--format", "{{.Names}} {{.Labels}}");
+    // A VM's labels are its container's, and those of the volumes that carry its later versions.
+    const owned = [...volumes, ...containers].filter((line) => line.startsWith(`${prefix}vm.`) && line.includes(id));
+    const nameOf = (line: string) => line.split(" ", 1)[0] ?? "";
+    const vms = containers.map(nameOf).filter((name) => owned.some((line) => line.startsWith(name)));
+    return [...vms, ...volumes.map(nameOf).flatMap((name) => (name === `${prefix}disk.${id}` ? [id] : []))];
   },
   async removeData(data) {
     if (!existsSync(join(data, "installation"))) return rmSync(data, { recursive: true, force: true });
@@ -67,6 +81,9 @@ const onDocker: TestProvider = {
 
 /** The image of a Gitspace that names none. */
 export const DEV_CONTAINER_IMAGE = "gitspaces/dev-container:latest";
+
+/** An image with a C library that is not glibc, made by the tests. */
+export const MUSL_IMAGE = "gitspaces-test/musl:latest";
 
 /** Asks the engine of the tests. */
 export async function docker(...args: string[]): Promise<string> {

@@ -1,9 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { provider } from "./provider.ts";
 
 // One system serves all files of a run: they share it one after the other, each with Gitspaces of its own.
 export default defineConfig({
   test: {
     include: ["**/*.e2e.ts"],
+    // Where there are no containers there are no dev containers.
+    exclude: provider.kind === "docker" ? [] : ["**/devcontainer*.e2e.ts"],
     globalSetup: [new URL("global-setup.ts", import.meta.url).pathname],
     reporters: ["default", new URL("../closing-line.ts", import.meta.url).pathname],
     fileParallelism: false,
