@@ -1,0 +1,61 @@
+// What a VM holds before anyone comes: archives loaded into a real engine, and a VM that is usable although one is missing.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLog } from "@gitspaces/daemon";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTestEngine } from "../testing/engine.ts";
+import type { Engine } from "./engine.ts";
+import { archiveOf, Preload } from "./preload.ts";
+
+const IMAGE = "gs-f-preload:one";
+const log = createLog("agent", "silent");
+const within = () => AbortSignal.timeout(20_000);
+let engine: Engine;
+let folder: string;
+
+beforeAll(async () => {
+  engine = await openTestEngine();
+  folder = mkdtempSync(join(tmpdir(), "preload-"));
+  // The smallest image there is: one empty file.
+  writeFileSync(join(folder, "file"), "");
+  writeFileSync(join(folder, "Dockerfile"), "FROM scratch\nCOPY file /file\n");
+  await engine.ask(["build", "--quiet", "--tag", IMAGE, folder], within());
+  await engine.ask(["save", "--output", archiveOf(folder, IMAGE), IMAGE], within());
+  await engine.ask(["rmi", IMAGE], within());
+});
+afterAll(async () => {
+  await engine.docker(["rmi", "--force", IMAGE], { signal: within() });
+  rmSync(folder, { recursive: true });
+});
+
+test("a VM is ready when the archives of its images are loaded, and not before", async () => {
+  await using preload = new Preload({ images: [IMAGE], folder, engine, keepEngine: true, log });
+  preload.start();
+  expect(preload.ready).toBe(false);
+  await expect.poll(() => preload.ready, { timeout: 15_000 }).toBe(true);
+  expect((await engine.docker(["image", "inspect", IMAGE], { signal: within() })).code).toBe(0);
+}, 20_000);
+
+test("a VM whose image can not be had is ready after a while all the same, and takes the image when it can be had", async () => {
+  const late = "gs-f-preload:late";
+  await using preload = new Preload({
+    images: [late],
+    folder,
+    engine,
+    keepEngine: true,
+    log,
+    patienceMs: 300,
+    retryMs: 500,
+  });
+  preload.start();
+  await expect.poll(() => preload.ready, { timeout: 10_000 }).toBe(true);
+  expect((await engine.docker(["image", "inspect", late], { signal: within() })).code).not.toBe(0);
+  await engine.ask(["load", "--quiet", "--input", archiveOf(folder, IMAGE)], within());
+  await engine.ask(["tag", IMAGE, late], within());
+  await engine.ask(["save", "--output", archiveOf(folder, late), late], within());
+  await engine.ask(["rmi", late], within());
+  const there = async () => (await engine.docker(["image", "inspect", late], { signal: within() })).code;
+  await expect.poll(there, { timeout: 15_000 }).toBe(0);
+  await engine.ask(["rmi", late], within());
+}, 30_000);
