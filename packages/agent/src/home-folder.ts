@@ -23,7 +23,8 @@ alias ll='ls -alF'
 const PROFILE = `# Yours to change; it is only written when it is missing.
 [ -n "$BASH_VERSION" ] && [ -r "$HOME/.bashrc" ] && . "$HOME/.bashrc"
 `;
-const USER_SETTINGS = {
+/** What a person's settings begin with. */
+export const USER_SETTINGS = {
   "workbench.startupEditor": "none",
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "chat.disableAIFeatures": true,

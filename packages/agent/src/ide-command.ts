@@ -4,11 +4,20 @@ import { ideFolders } from "./home-folder.ts";
 
 export type IdeCommand = { program: string; entry: string; args: string[]; socket: string; configuration: string };
 
+/** code-server's main file in an image folder. */
+export function ideEntry(imageFolder: string): string {
+  return join(imageFolder, "node_modules/code-server/out/node/entry.js");
+}
+
 /** The program and arguments of the IDE of an image folder. */
-export function ideCommand(imageFolder: string, home: string, runFolder: string): IdeCommand {
-  const entry = join(imageFolder, "node_modules/code-server/out/node/entry.js");
+export function ideCommand(
+  imageFolder: string,
+  home: string,
+  runFolder: string,
+  configuration: string = join(runFolder, "ide.yaml"),
+): IdeCommand {
+  const entry = ideEntry(imageFolder);
   const socket = join(runFolder, "ide.sock");
-  const configuration = join(runFolder, "ide.yaml");
   const { data, extensions } = ideFolders(home);
   const args = [
     entry,

@@ -10,6 +10,11 @@ if (existsSync(join(image, "broken"))) {
   process.exit(1);
 }
 
+if (process.argv.includes("--install-extension")) {
+  console.error("Error: the stand-in has no extensions");
+  process.exit(1);
+}
+
 let held = 0;
 
 createServer((request, response) => {
