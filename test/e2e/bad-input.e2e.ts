@@ -17,9 +17,9 @@ import { join } from "node:path";
 import type { Failure, Gitspace } from "@gitspaces/contracts";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { apiClient } from "./api.ts";
+import { commandLine, type Ran } from "./command-line.ts";
 import { commitFiles } from "./git-server.ts";
 import { provider } from "./provider.ts";
-import { idePage } from "./session.ts";
 import { checkout, newDataFolder, somePortBase, up } from "./system.ts";
 
 const system = inject("system");
@@ -28,25 +28,10 @@ const api = apiClient(system.ready.ui, system.adminToken);
 const data = system.up.data;
 const gitHost = new URL(git.url).host;
 const home = mkdtempSync(join(tmpdir(), "person-"));
+const cli = commandLine(system, home);
 afterAll(() => rmSync(home, { recursive: true }));
 
-type Ran = { code: number; out: string; err: string };
 type Said = { failure: Failure; gitspace?: Gitspace };
-
-/** The command line as somebody has it who was told an address and given a token in a file. */
-function cli(args: string[], tokenFile = system.up.admin_token_file): Promise<Ran> {
-  const env = {
-    PATH: process.env["PATH"],
-    HOME: home,
-    GITSPACES_URL: system.ready.ui,
-    GITSPACES_TOKEN_FILE: tokenFile,
-  };
-  return new Promise((resolve) => {
-    execFile(join(checkout, "bin/gitspaces"), args, { env, timeout: 60_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-  });
-}
 const create = (url: string, ...more: string[]) => cli(["create", url, "--wait", "--json", ...more]);
 const said = ({ out }: Ran): Said => JSON.parse(out) as Said;
 const count = async () => (await api.call<Gitspace[]>("GET", "gitspaces?limit=100")).length;
@@ -144,36 +129,6 @@ async function post(path: string, body: unknown): Promise<{ status: number; prob
     body: JSON.stringify(body),
   });
   return { status: answer.status, problem: (await answer.json()) as Record<string, unknown> };
-}
-
-const configuration = ".devcontainer/devcontainer.json";
-const brokenFiles = { [configuration]: '{\n  "name": "Broken",\n  "postCreateCommand": }\n' };
-
-if (provider.brokenConfiguration === "fails") {
-  test("a devcontainer.json that is broken is told with line and column; mended, the same Gitspace starts", async () => {
-    const path = commitFiles(git.root, "broken", brokenFiles);
-    const ran = await create(`${git.url}${path}`);
-    expect(ran.code).toBe(1);
-    const { failure, gitspace } = said(ran);
-    expect(failure.code).toBe("devcontainer_invalid");
-    expect(failure.message).toContain(`${configuration}:3:24: value expected`);
-    const id = gitspace?.identifier ?? "";
-
-    commitFiles(git.root, "broken", { [configuration]: '{ "name": "Mended" }\n' });
-    expect((await cli(["start", id, "--wait"])).code).toBe(0);
-    await deleteWhole(id);
-  });
-} else {
-  test("a devcontainer.json that is broken is told with line and column, and the person can get in", async () => {
-    const path = commitFiles(git.root, "broken", brokenFiles);
-    const ran = await create(`${git.url}${path}`);
-    expect(ran.code).toBe(0);
-    const id = (JSON.parse(ran.out) as Gitspace).identifier;
-    const told = (await api.events(id)).map(({ message }) => message);
-    expect(told.join("\n")).toContain(`${configuration}:3:24: value expected`);
-    expect((await idePage(system, api, id)).body).toContain("workbench");
-    await deleteWhole(id);
-  });
 }
 
 test("a token that nobody knows exits 4 and says where it came from and how to get another", async () => {

@@ -84,10 +84,11 @@ async function runInTerminalAgain(page: Page, command: string, file: string): Pr
 
 test("a broken devcontainer.json lets the person in to mend it; the next start builds what they meant", async () => {
   const file = ".devcontainer/devcontainer.json";
-  const path = commitFiles(git.root, "mend", { [file]: '{ "image": \n', "README.md": "# Mend\n" });
+  const broken = '{\n  "name": "Broken",\n  "postCreateCommand": }\n';
+  const path = commitFiles(git.root, "mend", { [file]: broken, "README.md": "# Mend\n" });
   const { identifier } = await api.create(`${git.url}${path}`, { name: "mend" });
   const told = (await api.events(identifier)).map(({ message }) => message).join("\n");
-  expect(told).toContain(file);
+  expect(told).toContain(`${file}:3:24: value expected`);
 
   const { context, page } = await newPerson(browser);
   page.setDefaultTimeout(30_000);

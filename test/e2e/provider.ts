@@ -8,8 +8,8 @@ const run = promisify(execFile);
 
 export type TestProvider = {
   kind: "process" | "docker";
-  /** What a broken devcontainer.json does: the start fails, or a recovery container lets the person in. */
-  brokenConfiguration: "fails" | "recovers";
+  /** Test files about the other kind. */
+  excluded: string[];
   /** The kind of a pool, and what its VMs hold before they wait. */
   pool: (preload?: string[]) => Record<string, unknown>;
   /** Before the first start of a data folder: what all the tests of a run need of its VMs. */
@@ -24,7 +24,8 @@ export type TestProvider = {
 
 const onProcesses: TestProvider = {
   kind: "process",
-  brokenConfiguration: "fails",
+  // Where there are no containers there are no dev containers.
+  excluded: ["**/devcontainer*.e2e.ts"],
   partsWhileRunning: 1,
   pool: () => ({ type: "process" }),
   prepare: () => Promise.resolve(),
@@ -44,7 +45,7 @@ const onProcesses: TestProvider = {
 
 const onDocker: TestProvider = {
   kind: "docker",
-  brokenConfiguration: "recovers",
+  excluded: ["**/in-place*.e2e.ts"],
   partsWhileRunning: 2,
   pool: (preload = [DEV_CONTAINER_IMAGE]) => ({ type: "docker", spec: { preload: { images: preload } } }),
   async prepare(data) {

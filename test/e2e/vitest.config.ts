@@ -5,8 +5,7 @@ import { provider } from "./provider.ts";
 export default defineConfig({
   test: {
     include: ["**/*.e2e.ts"],
-    // Where there are no containers there are no dev containers.
-    exclude: provider.kind === "docker" ? [] : ["**/devcontainer*.e2e.ts"],
+    exclude: provider.excluded,
     globalSetup: [new URL("global-setup.ts", import.meta.url).pathname],
     reporters: ["default", new URL("../closing-line.ts", import.meta.url).pathname],
     fileParallelism: false,
