@@ -61,7 +61,8 @@ type Network = { IPAM?: { Config?: { Gateway?: string }[] | null } };
 async function ensureNetwork(engine: DockerEngine, name: string, installation: string): Promise<string> {
   const known = (await engine.call("GET", `/networks?filters=${filters({ name: [`^${name}$`] })}`)) as Network[];
   if (known.length === 0) {
-    const wanted = { Name: name, Driver: "bridge", CheckDuplicate: true, Labels: { "gs-installation": installation } };
+    const labels = { "gs-installation": installation, "gs-kind": "network" };
+    const wanted = { Name: name, Driver: "bridge", CheckDuplicate: true, EnableIPv6: false, Labels: labels };
     await engine.call("POST", "/networks/create", wanted);
   }
   const network = (await engine.call("GET", `/networks/${name}`)) as Network;

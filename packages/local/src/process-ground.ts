@@ -29,7 +29,8 @@ export const processGround: VmGround = {
 
 /** Prepares the VM network, or warns that there is none; what was prepared is removed when disposed. */
 async function open(wanted: GroundWanted): Promise<OpenGround> {
-  const { dataFolder, hostPorts, tell } = wanted;
+  const { dataFolder, tell } = wanted;
+  const hostPorts = [wanted.enrolmentPort, ...wanted.hostPorts];
   const imagesFolder = join(dataFolder, "images");
   const common = {
     GITSPACES_PROVIDER: "process",

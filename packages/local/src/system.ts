@@ -55,8 +55,9 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   const installation = keepInstallation(dataFolder);
   const secrets = await makeSecrets(dataFolder);
   keepPoolFile(dataFolder, ground);
-  const hostPorts = [ports.enrolment, ports.sample, ...options.vmHostPorts];
-  const open = opened.use(await ground.open({ dataFolder, installation, hostPorts, tell, signal }));
+  const hostPorts = [ports.sample, ...options.vmHostPorts];
+  const enrolmentPort = ports.enrolment;
+  const open = opened.use(await ground.open({ dataFolder, installation, enrolmentPort, hostPorts, tell, signal }));
   noteProvider(dataFolder, ground.kind);
   const layout: Layout = { dataFolder, installation, ports, secrets, ground: open };
 

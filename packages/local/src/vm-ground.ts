@@ -7,7 +7,9 @@ import type { News } from "./report.ts";
 export type GroundWanted = {
   dataFolder: string;
   installation: string;
-  /** Ports of this machine that VMs may reach. */
+  /** Where agents enrol; no program of a person has any business there. */
+  enrolmentPort: number;
+  /** Ports of this machine that the programs in VMs may reach. */
   hostPorts: number[];
   tell: (news: News) => void;
   signal: AbortSignal;
