@@ -6,12 +6,14 @@ import { enrol, keepCertificate } from "@gitspaces/daemon/certificates";
 import { childEnvironment } from "./child-environment.ts";
 import type { AgentConfig } from "./config.ts";
 import { performTask } from "./gitspace.ts";
+import { givenByStart, openGitBroker } from "./git-broker.ts";
 import { agentStatus, type House, stateOf } from "./house.ts";
 import { folderDisk } from "./home-disk.ts";
 import { IdentityStore } from "./identity.ts";
-import { openInPlace } from "./in-place.ts";
+import type { Workplace } from "./workplace.ts";
 import { Journal } from "./journal.ts";
 import { Ports } from "./ports.ts";
+import { placesOf } from "./dev-container/places.ts";
 import { endProcesses } from "./process-tree.ts";
 import { openRunFolder } from "./run-folder.ts";
 import { startServer } from "./server.ts";
@@ -45,20 +47,11 @@ export async function startAgent(
   const identities = withFailpoints("agent", new IdentityStore(stateFolder), { take: "Identity" });
   const ports = new Ports(isolation, instanceId);
   opened.defer(async () => void (await endProcesses(instanceId, isolation, 1_000)));
-  const workplace = opened.use(
-    openInPlace({ instanceId, isolation, home, runFolder, imageFolder: config.imageFolder, env, ports, log }),
-  );
-  const house: House = {
-    instanceId,
-    home,
-    runFolder,
-    env,
-    homeDisk: withFailpoints("agent", folderDisk(home), { attached: "HomeDisk" }),
-    identities,
-    journal,
-    workplace,
-    log,
-  };
+  const homeDisk = withFailpoints("agent", folderDisk(home), { attached: "HomeDisk" });
+  const places = config.workplace === "dev-container" ? placesOf(config) : { cloning: {}, disks: [] };
+  const ground = { instanceId, home, runFolder, env, homeDisk, identities, journal, log, ...places };
+  const workplace = opened.use(await openWorkplace(config, ground, ports));
+  const house: House = { ...ground, workplace };
   if (!["stopped", "removed"].includes(stateOf(house))) workplace.warm();
 
   const { enrolUrl, caFingerprint, token } = metadata;
@@ -99,4 +92,21 @@ export async function startAgent(
 
   const close = opened.move();
   return { port: server.port, [Symbol.asyncDispose]: async () => await close.disposeAsync() };
+}
+
+/** Only the workplace that is chosen is loaded: the other one's code would cost every idle VM its memory. */
+async function openWorkplace(
+  config: AgentConfig,
+  ground: Omit<House, "workplace">,
+  ports: Ports,
+): Promise<Workplace & AsyncDisposable> {
+  if (config.workplace === "dev-container") {
+    const { openContainers } = await import("./dev-container/open.ts");
+    return await openContainers(config, ground);
+  }
+  const { openInPlace } = await import("./in-place.ts");
+  const { openGitInPlace } = await import("./git-in-place.ts");
+  const broker = openGitBroker({ given: async () => await givenByStart(ground), log: ground.log });
+  const git = await openGitInPlace({ broker, runFolder: ground.runFolder, stateFolder: config.stateFolder });
+  return openInPlace({ ...ground, git, isolation: config.isolation, imageFolder: config.imageFolder, ports });
 }

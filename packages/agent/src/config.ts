@@ -30,6 +30,8 @@ const Environment = z.object({
   imagesFolder: folder.default("/var/lib/gitspaces/images"),
   /** With dev containers: the volume that holds the person's home folder. */
   homeVolume: z.string().min(1).default("gitspace-home"),
+  /** With dev containers: what repositories may ask of the VM, as YAML or JSON; nothing beyond their container otherwise. */
+  policyFile: folder.optional(),
   /** With dev containers: the image of a Gitspace that names none, and of recovery. */
   defaultImage: z.string().min(1).default("gitspaces/dev-container:latest"),
 });

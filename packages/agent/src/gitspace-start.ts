@@ -47,7 +47,7 @@ async function setUp(house: House, work: Work, task: TaskOf<"gitspace.start">): 
   });
   const clone = await work.stage(
     "clone",
-    async () => await ensureClone(work, { repository, author, secrets, home, runFolder, env }),
+    async () => await ensureClone(work, { ...house.cloning, repository, author, secrets, home, runFolder, env }),
   );
   journal.setFact("folder", clone.folder);
   const raised = await workplace.raise(work, { clone, devcontainerPath, secrets });

@@ -1,4 +1,5 @@
 // What this VM does for its Gitspace. Every step may run again: after a restart of the agent the same task simply starts over.
+import { fullDisk } from "./dev-container/disk-watch.ts";
 import { startGitspace } from "./gitspace-start.ts";
 import { removeGitspace, stopGitspace } from "./gitspace-stop.ts";
 import { type GitspaceState, gitspaceStatus, type House } from "./house.ts";
@@ -16,13 +17,14 @@ export async function performTask(house: House, work: Work): Promise<Record<stri
   return await into(house, "removed", async () => await removeGitspace(house, work, task.data.deleteData));
 }
 
-async function into<T>({ journal }: House, state: GitspaceState, work: () => Promise<T>): Promise<T> {
+async function into<T>({ journal, disks }: House, state: GitspaceState, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
     journal.setFact("state", state);
     return result;
   } catch (error) {
     journal.setFact("state", "error");
-    throw error;
+    // Whatever failed says what it could not do; that a disk is full is why.
+    throw (await fullDisk(disks, error)) ?? error;
   }
 }

@@ -2,6 +2,8 @@
 import type { AgentStatus, GitspaceTask, TaskResult } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
+import type { Cloning } from "./clone.ts";
+import { spaceOf, type WatchedDisk } from "./dev-container/disk-watch.ts";
 import type { HomeDisk } from "./home-disk.ts";
 import type { IdentityStore } from "./identity.ts";
 import type { Journal } from "./journal.ts";
@@ -15,6 +17,10 @@ export type House = {
   homeDisk: HomeDisk;
   identities: IdentityStore;
   journal: Journal;
+  /** Where clones are made, whose they are, and from where. */
+  cloning: Pick<Cloning, "parent" | "as" | "hosts">;
+  /** Disks that a full one is looked for among when something fails. */
+  disks: readonly WatchedDisk[];
   workplace: Workplace;
   log: Logger;
 };
@@ -34,10 +40,12 @@ export function agentStatus({ instanceId, identities, journal, workplace }: Hous
 
 /** The result of `gitspace.status`. */
 export async function gitspaceStatus(house: House): Promise<TaskResult<"gitspace.status">> {
+  const disk = await spaceOf(house.home);
   return {
     state: stateOf(house),
     ports: house.workplace.ports(),
     ide: house.workplace.state,
     hasGitChanges: await house.workplace.hasGitChanges(house.journal.fact("folder")),
+    ...(disk === undefined ? {} : { disk }),
   };
 }

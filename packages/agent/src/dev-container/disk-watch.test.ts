@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fail } from "@gitspaces/contracts";
 import { expect, test } from "vitest";
 import { fullDisk, isLow, spaceOf, type WatchedDisk, wordsOn } from "./disk-watch.ts";
 
@@ -33,6 +34,10 @@ test("a disk that is full fails with its name and what to remove; one with room 
   writeFileSync(join(small.disk.folder, "large"), Buffer.alloc(35 * 1024 * 1024));
   expect(await fullDisk([small.disk], new Error("cause"))).toMatchObject({
     failure: { code: "disk_full", message: "The home disk is full: 5 of 40 MB are free. Remove something." },
+  });
+  expect(await fullDisk([small.disk], fail("devcontainer_invalid", "a comma is missing"))).toBeUndefined();
+  expect(await fullDisk([small.disk], fail("ide_failed", "it ended"))).toMatchObject({
+    failure: { code: "disk_full" },
   });
 });
 

@@ -1,6 +1,6 @@
 // How full the disks of a Gitspace are, and words for the one that is: what is full, and what to remove.
 import { statfs } from "node:fs/promises";
-import { type FailureError, fail } from "@gitspaces/contracts";
+import { FailureError, fail } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 
 /** A disk of the VM: `what` it is in the words of the person, `cure` what may be removed from it. */
@@ -40,8 +40,12 @@ export function wordsOn({ what, cure }: WatchedDisk, space: DiskSpace): string {
   return `${what} ${state}: ${space.freeMb} of ${space.totalMb} MB are free. ${cure}`;
 }
 
-/** The failure to answer when one of these disks is full; nothing when none is. */
+/** What a full disk may have been the reason of. */
+const symptoms = ["disk_full", "internal", "ide_failed", "repository_unreachable", "vm_unreachable", "timeout"];
+
+/** The failure to answer instead of `cause` when one of these disks is full; nothing when none is or it can not be the reason. */
 export async function fullDisk(disks: readonly WatchedDisk[], cause: unknown): Promise<FailureError | undefined> {
+  if (cause instanceof FailureError && !symptoms.includes(cause.failure.code)) return undefined;
   for (const disk of disks) {
     const space = await spaceOf(disk.folder);
     if (space === undefined || !isFull(space)) continue;

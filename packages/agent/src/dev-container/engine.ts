@@ -25,6 +25,8 @@ export type DockerCall = {
   onLine?: (line: string) => void;
   /** Added to the engine's own environment. */
   env?: Record<string, string>;
+  /** A text for the program to read as a file; see `LENT_FILE`. */
+  lent?: string;
 };
 
 const LOOK_EVERY_MS = 50;
@@ -111,16 +113,8 @@ export class Engine {
   }
 
   /** Runs `docker` with these arguments; gives its exit code and last lines. What an abort throws is the abort's reason. */
-  async docker(args: readonly string[], { signal, onLine, env }: DockerCall): Promise<Ended> {
-    const all = { ...this.env, ...env };
-    return await run({
-      program: "docker",
-      args,
-      cwd: "/",
-      env: all,
-      signal,
-      ...(onLine === undefined ? {} : { onLine }),
-    });
+  async docker(args: readonly string[], { env, ...call }: DockerCall): Promise<Ended> {
+    return await run({ program: "docker", args, cwd: "/", env: { ...this.env, ...env }, ...call });
   }
 
   /** What `docker` with these arguments writes to its standard output, whole. @throws {FailureError} `internal` with its complaint. */

@@ -29,6 +29,11 @@ export function archiveOf(folder: string, image: string): string {
   return join(folder, `${createHash("sha256").update(image).digest("hex")}.tar`);
 }
 
+/** Those of the images that have an archive. */
+export function archived(folder: string, images: readonly string[]): string[] {
+  return images.filter((image) => existsSync(archiveOf(folder, image)));
+}
+
 export class Preload implements AsyncDisposable {
   readonly #preloading: Preloading;
   #ready = false;

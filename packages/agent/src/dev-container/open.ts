@@ -1,0 +1,115 @@
+// Wiring of the workplace with a dev container, from the agent's configuration. Loaded only where it is used.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { withFailpoints } from "@gitspaces/daemon";
+import { VM_MARKER } from "../child-environment.ts";
+import type { AgentConfig } from "../config.ts";
+import { claimHome } from "../home-disk.ts";
+import { type House, stateOf } from "../house.ts";
+import { openTaskSecrets } from "../task-secrets.ts";
+import type { Work } from "../work.ts";
+import type { Workplace } from "../workplace.ts";
+import { watchDisks } from "./disk-watch.ts";
+import { Engine } from "./engine.ts";
+import { Ground } from "./ground.ts";
+import { openContainerIde } from "./ide.ts";
+import { openInsideFolder } from "./inside-folder.ts";
+import { KnownChanges } from "./known-changes.ts";
+import type { Policy } from "./policy.ts";
+import { engineHostOf } from "./places.ts";
+import { archived, Preload } from "./preload.ts";
+import { openDevContainer } from "./workplace.ts";
+
+type Built = Omit<House, "workplace">;
+
+/** Opens it; disposing leaves engine, container and IDE to the next life of this agent. */
+export async function openContainers(config: AgentConfig, house: Built): Promise<Workplace & AsyncDisposable> {
+  const { home, stateFolder, imageFolder, imagesFolder, defaultImage, homeVolume } = config;
+  const { journal, identities, homeDisk, log } = house;
+  await using opened = new AsyncDisposableStack();
+  const engine = openEngine(config, house);
+  const inside = await openInsideFolder({
+    folder: join(stateFolder, "inside"),
+    imageFolder,
+    node: process.execPath,
+  });
+  // Work that is over hears nothing any more; the log always does.
+  let present: Work | undefined;
+  const tell = (sentence: string) => {
+    log.info({ sentence }, "note of the dev container");
+    present?.emit("note", sentence);
+  };
+  const ide = withFailpoints("agent", openContainerIde({ engine, inside, note: tell, log }), {
+    stop: "ContainerIdeStop",
+  });
+  opened.use(watchDisks(house.disks, tell, log));
+
+  const standing = () => {
+    if (stateOf(house) !== "running") return undefined;
+    const task = journal.standingStart()?.task;
+    return task?.type === "gitspace.start" ? task : undefined;
+  };
+  const images = [...archived(imagesFolder, [defaultImage]), ...(config.metadata.preload?.images ?? [])];
+  const workplace = opened.use(
+    openDevContainer({
+      home,
+      engine,
+      ground: new Ground({ engine, home, volumesPlace: join(config.engineStore, "volumes") }),
+      preload: new Preload({
+        images: [...new Set(images)],
+        folder: imagesFolder,
+        engine,
+        keepEngine: config.warmEngine === "running",
+        log,
+      }),
+      ide,
+      changes: new KnownChanges(stateFolder),
+      async raise(work, { clone, devcontainerPath, secrets }) {
+        const { raiseContainer } = await import("./raising.ts");
+        present = work;
+        const policy = await policyOf(config);
+        const mounts = inside.mounts;
+        const asked = { engine, clone, devcontainerPath, homeVolume, policy, defaultImage, mounts, secrets };
+        return await raiseContainer(work, asked);
+      },
+      async askGit(container, folder) {
+        const { askGit } = await import("./asking-git.ts");
+        return await askGit({ engine, container, folder, defaultImage });
+      },
+      claimed: () => identities.identity !== undefined,
+      folder: () => journal.fact("folder"),
+      standing,
+      wanted: async (task) => ({
+        clone: { folder: journal.fact("folder") ?? "", fresh: false },
+        devcontainerPath: task.data.devcontainerPath,
+        secrets: await openTaskSecrets(house, task),
+      }),
+      async homeBack(signal) {
+        await homeDisk.attached(identities.identity?.homeDisk ?? "", signal);
+        claimHome(home, journal.generation);
+      },
+      log,
+    }),
+  );
+  const close = opened.move();
+  return Object.assign(workplace, { [Symbol.asyncDispose]: async () => await close.disposeAsync() });
+}
+
+/** The engine's own programs see nothing of the person's environment, and no configuration but what they are given. */
+function openEngine(config: AgentConfig, { env, log }: Built): Engine {
+  const { [VM_MARKER]: _mark, ...plain } = env;
+  const homeOfTools = join(config.stateFolder, "engine");
+  mkdirSync(homeOfTools, { recursive: true, mode: 0o700 });
+  return new Engine({
+    command: config.engineCommand,
+    host: engineHostOf(config, process.env),
+    env: { ...plain, PATH: process.env["PATH"] ?? plain["PATH"] ?? "", HOME: homeOfTools },
+    logFile: config.engineLog,
+    log,
+  });
+}
+
+async function policyOf({ policyFile }: AgentConfig): Promise<Policy> {
+  const [{ strictPolicy }, { readPolicy }] = await Promise.all([import("./policy.ts"), import("./policy-file.ts")]);
+  return policyFile === undefined ? strictPolicy : readPolicy(policyFile);
+}
