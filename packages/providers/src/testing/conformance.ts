@@ -13,15 +13,18 @@ export type ProviderUnderTest = {
   readHome(vm: ProviderVm, name: string): Promise<string | undefined>;
   /** Resolves once the agent inside answers at the VM's address and port; rejects when it does not within seconds. */
   reach(vm: ProviderVm): Promise<void>;
+  /** What VMs are made from; by default the process provider's. */
+  pool?: PoolSpec;
   close(): Promise<void>;
 };
 
-const pool: PoolSpec = { name: "default", type: "process", warm: 0, max: 10, image: "default", isDefault: true };
+const processPool: PoolSpec = { name: "default", type: "process", warm: 0, max: 10, image: "default", isDefault: true };
 
 /** Registers the claims for one provider. `open` is called once; everything it made is removed with it. */
 export function providerClaims(name: string, open: () => Promise<ProviderUnderTest>): void {
   let under: ProviderUnderTest;
   let provider: Provider;
+  const request = (labels: Labels = {}) => requestFor(under.pool ?? processPool, labels);
   // oxlint-disable-next-line vitest/expect-expect -- every claim brings its own
   const claim = (promise: string, body: () => Promise<void>) => test(`${name}: ${promise}`, { timeout: 60_000 }, body);
 
@@ -284,8 +287,13 @@ export function call(): Call {
   return { key: fresh("call"), signal: AbortSignal.timeout(45_000) };
 }
 
-/** A request for a VM that was never asked for before. */
+/** A request to the process provider for a VM that was never asked for before. */
 export function request(labels: Labels = {}): VmRequest {
+  return requestFor(processPool, labels);
+}
+
+/** The same to any provider. */
+export function requestFor(pool: PoolSpec, labels: Labels = {}): VmRequest {
   const id = fresh("vm");
   return { id, pool, labels, metadata: metadataOf(id) };
 }

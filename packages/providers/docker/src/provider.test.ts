@@ -1,0 +1,4 @@
+import { providerClaims } from "../../src/testing/conformance.ts";
+import { openBench } from "./testing/bench.ts";
+
+providerClaims("docker", openBench);
