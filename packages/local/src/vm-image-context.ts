@@ -20,7 +20,7 @@ export function digestOf(texts: readonly string[]): string {
 
 /** Every file below a part as text for a digest: its name, whether it is a program, its content. */
 export function filesOf({ folder, names }: Part): string[] {
-  return names.flatMap((name) => describe(folder, name)).sort();
+  return names.flatMap((name) => describe(folder, name)).toSorted();
 }
 
 function describe(folder: string, name: string): string[] {

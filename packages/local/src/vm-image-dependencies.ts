@@ -35,7 +35,7 @@ export function productionDependencies(root: string, workspace: string): Depende
       todo.push(relative(root, realpathSync(join(root, found))));
     }
   }
-  return { workspaces: [...workspaces].sort(), libraries: outermost(libraries) };
+  return { workspaces: [...workspaces].toSorted(), libraries: outermost(libraries) };
 }
 
 /** What identifies an installed library: its name and version as it says itself. */
@@ -64,7 +64,7 @@ function find(root: string, folder: string, name: string): string | undefined {
 }
 
 function outermost(folders: Set<string>): string[] {
-  const all = [...folders].sort();
+  const all = [...folders].toSorted();
   return all.filter((folder) => !all.some((other) => folder !== other && folder.startsWith(`${other}/`)));
 }
 

@@ -43,7 +43,11 @@ export class ImageEngine {
   async pull(name: string, signal: AbortSignal): Promise<void> {
     const [repository, tag = "latest"] = splitTag(name);
     const query = new URLSearchParams({ fromImage: repository, tag });
-    const answer = await this.#ask("POST", `/images/create?${query}`, AbortSignal.any([signal, after(BUILD_MS)]));
+    const answer = await this.#ask(
+      "POST",
+      `/images/create?${query.toString()}`,
+      AbortSignal.any([signal, after(BUILD_MS)]),
+    );
     await followed(answer, `pull ${name}`, () => {});
   }
 
@@ -51,7 +55,7 @@ export class ImageEngine {
   async build({ context, dockerfile, tag, args, onStep, signal }: Build): Promise<void> {
     const query = new URLSearchParams({ dockerfile, t: tag, buildargs: JSON.stringify(args), rm: "1", forcerm: "1" });
     const limit = AbortSignal.any([signal, after(BUILD_MS)]);
-    const asking = this.#request("POST", `/build?${query}`, limit, { "content-type": "application/x-tar" });
+    const asking = this.#request("POST", `/build?${query.toString()}`, limit, { "content-type": "application/x-tar" });
     const answered = once(asking, "response") as Promise<[IncomingMessage]>;
     // An engine that refuses answers before it read everything; what it says is the cause then.
     const sent = pipeline(context, asking).catch((error: unknown) => error as Error);
@@ -71,7 +75,7 @@ export class ImageEngine {
   async tag(name: string, alias: string, signal: AbortSignal): Promise<void> {
     const [repo, tag = "latest"] = splitTag(alias);
     const query = new URLSearchParams({ repo, tag });
-    await json(await this.#ask("POST", `/images/${name}/tag?${query}`, signal), `name ${name} ${alias}`);
+    await json(await this.#ask("POST", `/images/${name}/tag?${query.toString()}`, signal), `name ${name} ${alias}`);
   }
 
   async #ask(method: string, path: string, signal: AbortSignal): Promise<IncomingMessage> {

@@ -1,7 +1,9 @@
-// Builds the images of the docker provider by hand and prints their names: node packages/local/src/vm-image-main.ts
+// Builds by hand what VMs are made of. node packages/local/src/vm-image-main.ts builds the images and prints their names;
+// with `--tree FILE` it writes what provision.sh unpacks on a VM that is no container.
+import { parseArgs } from "node:util";
 import { toFailure } from "@gitspaces/contracts";
-import { ensureVmImage } from "./vm-image.ts";
 import { reporter } from "./report.ts";
+import { ensureVmImage, writeVmTree } from "./vm-image.ts";
 
 const tell = reporter({
   out: (text) => process.stdout.write(text),
@@ -13,13 +15,19 @@ const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(signal));
 
 try {
-  const images = await ensureVmImage({
+  const { tree } = parseArgs({ options: { tree: { type: "string" } } }).values;
+  const wanted = {
     env: process.env,
-    onProgress: ({ phase, share }) =>
-      tell({ news: "progress", what: `Building the images of VMs: ${phase}`, fraction: share }),
+    onProgress: ({ phase, share }: { phase: string; share: number }) =>
+      tell({ news: "progress", what: `Building what VMs are made of: ${phase}`, fraction: share }),
     signal: stop.signal,
-  });
-  console.log(`${images.vm}\n${images.devContainer}`);
+  };
+  if (tree === undefined) {
+    const images = await ensureVmImage(wanted);
+    console.log(`${images.vm}\n${images.devContainer}`);
+  } else {
+    await writeVmTree(tree, wanted);
+  }
 } catch (error) {
   tell({ news: "failure", failure: toFailure(error) });
   process.exitCode = 1;

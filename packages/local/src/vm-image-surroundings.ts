@@ -24,7 +24,7 @@ export function ownCertificates(env: NodeJS.ProcessEnv, folder = systemFolder): 
     const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
     for (const block of blocks) found.add(block);
   }
-  return [...found].sort();
+  return [...found].toSorted();
 }
 
 /** Writes each certificate to a file of its own in `folder`, where the system's tool expects one per file. */
