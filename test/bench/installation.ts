@@ -9,27 +9,23 @@ import { newDataFolder, removeSystem, startSystem, type System } from "../e2e/sy
 export type Installation = {
   system: System;
   api: Api;
-  /** Waits until this many VMs stand ready. */
-  waitForWarm(count: number): Promise<void>;
+  /** Waits until this many VMs stand ready in a pool (`default`). */
+  waitForWarm(count: number, pool?: string): Promise<void>;
   /** Removes a Gitspace and waits until it is gone. */
   remove(id: string): Promise<void>;
 } & AsyncDisposable;
 
-/** Starts it with a pool that keeps `warm` VMs. */
-export async function openInstallation({
-  warm,
-  vmHostPorts = [],
-  preload,
-}: {
-  warm: number;
-  vmHostPorts?: number[];
-  /** Images that each VM holds, where VMs hold images. */
-  preload?: string[];
-}): Promise<Installation> {
+/** Starts one with a pool that keeps `warm` VMs. */
+export async function openInstallation(wanted: { warm: number; vmHostPorts?: number[] }): Promise<Installation> {
   const data = newDataFolder();
-  const pool = { name: "default", default: true, ...provider.pool(preload), warm, max: 20 };
+  const pool = { name: "default", default: true, ...provider.pool(), warm: wanted.warm, max: 20 };
   // JSON is YAML too.
   writeFileSync(join(data, "pool.yml"), JSON.stringify({ version: "1", instances: [pool] }));
+  return await openInstallationOn(data, wanted.vmHostPorts ?? []);
+}
+
+/** Starts one on a data folder that has its pool.yml; it is removed at the end. */
+export async function openInstallationOn(data: string, vmHostPorts: number[]): Promise<Installation> {
   let system: System;
   try {
     system = await startSystem({ data, vmHostPorts });
@@ -41,7 +37,8 @@ export async function openInstallation({
   return {
     system,
     api,
-    waitForWarm: (count) => until(async () => (await warmVms(system)) >= count, `${count} warm VMs`),
+    waitForWarm: (count, pool = "default") =>
+      until(async () => (await warmVms(system, pool)) >= count, `${count} warm VMs of ${pool}`),
     async remove(id) {
       await api.call("DELETE", `gitspaces/${id}`);
       const isGone = async () =>
@@ -52,10 +49,13 @@ export async function openInstallation({
   };
 }
 
-async function warmVms({ ready }: System): Promise<number> {
+async function warmVms({ ready }: System, pool: string): Promise<number> {
   const port = ready.ports["runner_admin"];
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/gitspaces_runner_vms\{pool="default",state="warm"\} (\d+)/.exec(metrics)?.[1] ?? 0);
+  const line = metrics
+    .split("\n")
+    .find((each) => each.startsWith(`gitspaces_runner_vms{pool="${pool}",state="warm"} `));
+  return Number(line?.split(" ").at(-1) ?? 0);
 }
 
 const DEADLINE_MS = 60_000;

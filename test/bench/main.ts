@@ -1,6 +1,7 @@
 // `npm run bench -- NAME [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
 import { parseArgs } from "node:util";
 import { claim } from "./claim.ts";
+import { devcontainer } from "./devcontainer.ts";
 import { dispatch } from "./dispatch.ts";
 import { idle } from "./idle.ts";
 import { recover } from "./recover.ts";
@@ -11,6 +12,7 @@ const benches: Record<string, Bench> = {
   claim: { defaultRuns: 1_000, run: claim },
   dispatch: { defaultRuns: 200, run: dispatch },
   start: { defaultRuns: 20, run: start },
+  devcontainer: { defaultRuns: 12, run: devcontainer },
   idle: { defaultRuns: 1, run: idle },
   recover: { defaultRuns: 24, run: recover },
 };

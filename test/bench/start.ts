@@ -1,8 +1,8 @@
 // From an accepted start to the workbench page, through the gateway, the repository cloned in between.
-import { setTimeout as sleep } from "node:timers/promises";
 import { commitFiles, type GitServer, startGitServer } from "../e2e/git-server.ts";
 import { median, rounded } from "./figures.ts";
 import { type Installation, openInstallation } from "./installation.ts";
+import { untilShown } from "./shown.ts";
 import { type Stages, stagesOf } from "./stages.ts";
 import { followState } from "./state-stream.ts";
 import { newVisitor } from "./visitor.ts";
@@ -10,7 +10,6 @@ import { newVisitor } from "./visitor.ts";
 type Start = { wallMs: number; stages: Stages; isWarm: boolean };
 
 const COLD_RUNS = 5;
-const PAGE_DEADLINE_MS = 10_000;
 
 /** Milliseconds of starts: from a warm VM, of another repository, and with no VM ready. */
 export async function start(runs: number): Promise<Record<string, number>> {
@@ -91,15 +90,4 @@ async function startOnce(installation: Installation, git: GitServer, path: strin
   const stages = stagesOf(await api.events(id), sentAt, sentAt + wallMs);
   await installation.remove(id);
   return { wallMs, stages, isWarm };
-}
-
-/** The gateway hears a moment after everybody else that a Gitspace runs; until then it answers with a page that says so. */
-async function untilShown(visit: () => Promise<{ status: number; body: string }>, address: string): Promise<void> {
-  const deadline = performance.now() + PAGE_DEADLINE_MS;
-  for (;;) {
-    const { status, body } = await visit();
-    if (status === 200 && body.includes("workbench")) return;
-    if (performance.now() > deadline) throw new Error(`${address} answered ${status}: ${body.slice(0, 300)}`);
-    await sleep(2);
-  }
 }

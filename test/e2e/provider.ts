@@ -96,7 +96,8 @@ async function names(...args: string[]): Promise<string[]> {
   return (await docker(...args)).split("\n").filter((line) => line !== "");
 }
 
-function installationOf(data: string): string {
+/** The installation of a data folder. */
+export function installationOf(data: string): string {
   return readFileSync(join(data, "installation"), "utf8").trim();
 }
 
