@@ -24,7 +24,9 @@ export const INSIDE = {
 export type InsideFolder = {
   /** Values for the devcontainer CLI's `--mount`. */
   mounts: string[];
-  /** What appears inside at `/run/gitspaces`, as the agent may write it. */
+  /** What appears inside at `/opt/gitspaces`, as the agent may write it: programs. */
+  tools: string;
+  /** What appears inside at `/run/gitspaces`, as the agent may write it: sockets and settings; nothing there can be run. */
   sent: string;
   /** What appears inside at `/run/gitspaces/ide`: whatever is in it was made by somebody who is not to be trusted. */
   received: string;
@@ -65,6 +67,7 @@ export async function openInsideFolder({ folder, imageFolder, node }: Parts): Pr
       `type=bind,source=${toolsSeen},target=/opt/gitspaces`,
       `type=bind,source=${sentSeen},target=${INSIDE.run}`,
     ],
+    tools,
     sent,
     received,
   };
