@@ -1,6 +1,6 @@
 // devcontainer.json: found, read as JSON with comments, and checked as far as it is used here.
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
 import { fail, type FailureError } from "@gitspaces/contracts";
 import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorCode } from "jsonc-parser";
 import { z } from "zod";
@@ -21,24 +21,51 @@ export const Devcontainer = z.looseObject({
   forwardPorts: z.array(z.union([z.int().min(1).max(65_535), z.string()])).optional(),
 });
 export type Devcontainer = z.infer<typeof Devcontainer>;
-/** `path` is relative to the repository. */
-export type FoundDevcontainer = { path: string; content: Devcontainer };
+/** `path` is relative to the repository; `others` could have been chosen as well. */
+export type FoundDevcontainer<T = Devcontainer> = { path: string; others: string[]; content: T };
 
 const usualPlaces = [".devcontainer/devcontainer.json", ".devcontainer.json"] as const;
 const MOST_BYTES = 1024 * 1024;
 
+/** Every devcontainer.json at the usual places, relative to the repository, in the order in which they are preferred. */
+export function listDevcontainers(repository: string): string[] {
+  const folder = join(repository, ".devcontainer");
+  const named = existsSync(folder) ? readdirSync(folder).toSorted() : [];
+  const places = [...usualPlaces, ...named.map((name) => `.devcontainer/${name}/devcontainer.json`)];
+  return places.filter((place) => existsSync(join(repository, place)));
+}
+
 /**
- * The repository's devcontainer.json, or nothing when it has none.
+ * The repository's devcontainer.json, or nothing when it has none. Of several the first at the usual places is taken.
+ * A chosen path may name the folder that holds one.
  * @throws {FailureError} `devcontainer_invalid` with line and column, or `bad_request` for a path that leads nowhere or outside.
  */
-export function readDevcontainer(repository: string, chosen: string | undefined): FoundDevcontainer | undefined {
-  const path = chosen ?? usualPlaces.find((place) => existsSync(join(repository, place)));
+export function readDevcontainer(repository: string, chosen: string | undefined): FoundDevcontainer | undefined;
+export function readDevcontainer<S extends z.ZodType>(
+  repository: string,
+  chosen: string | undefined,
+  schema: S,
+): FoundDevcontainer<z.infer<S>> | undefined;
+export function readDevcontainer(
+  repository: string,
+  chosen: string | undefined,
+  schema: z.ZodType = Devcontainer,
+): FoundDevcontainer<unknown> | undefined {
+  const all = listDevcontainers(repository);
+  const path = chosen === undefined ? all[0] : inFolder(repository, chosen);
   if (path === undefined) return undefined;
   const file = insideOf(repository, path);
   const size = statSync(file, { throwIfNoEntry: false });
   if (size?.isFile() !== true) throw wrongPath(path, "is not a file of the repository");
   if (size.size > MOST_BYTES) throw fail("devcontainer_invalid", `${path} is larger than ${MOST_BYTES} bytes.`);
-  return { path, content: parseDevcontainer(readFileSync(file, "utf8").replace(/^\uFEFF/, ""), path) };
+  const text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
+  return { path, others: all.filter((each) => each !== path), content: parseDevcontainer(text, path, schema) };
+}
+
+function inFolder(repository: string, chosen: string): string {
+  if (basename(chosen).endsWith(".json")) return chosen;
+  const within = [join(chosen, "devcontainer.json"), join(chosen, ".devcontainer/devcontainer.json")];
+  return within.find((path) => existsSync(join(repository, path))) ?? chosen;
 }
 
 /** A path of the repository that is there and does not lead out of it, not by a symbolic link either. */
@@ -60,13 +87,15 @@ function wrongPath(path: string, what: string): FailureError {
 }
 
 /** Reads the text of a devcontainer.json. @throws {FailureError} `devcontainer_invalid` with line and column. */
-export function parseDevcontainer(text: string, path: string): Devcontainer {
+export function parseDevcontainer(text: string, path: string): Devcontainer;
+export function parseDevcontainer<S extends z.ZodType>(text: string, path: string, schema: S): z.infer<S>;
+export function parseDevcontainer(text: string, path: string, schema: z.ZodType = Devcontainer): unknown {
   const errors: ParseError[] = [];
   const options = { allowTrailingComma: true };
   const value: unknown = parse(text, errors, options);
   const [first] = errors;
   if (first !== undefined) throw invalid(text, path, first.offset, wordsFor(printParseErrorCode(first.error)));
-  const checked = Devcontainer.safeParse(value);
+  const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
   const at = (issue?.path ?? []).map((part) => (typeof part === "symbol" ? String(part) : part));

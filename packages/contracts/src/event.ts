@@ -26,6 +26,8 @@ const phases = [
   "agent_gitspace_deletion",
   "agent_clone",
   "agent_devcontainer",
+  "agent_image",
+  "agent_hooks",
   "agent_ide",
 ] as const;
 

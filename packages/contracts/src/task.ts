@@ -61,6 +61,10 @@ export const Secrets = z.strictObject({
   git: z.array(z.strictObject({ host: z.string(), username: z.string(), password: z.string() })).default([]),
   /** A private key (PEM or OpenSSH, without a passphrase) with which the person's commits are signed. */
   signing: z.strictObject({ format: z.enum(["ssh", "openpgp"]), key: z.string().max(65_536) }).optional(),
+  /** Logins of registries of images and features, by host as in an image's name. */
+  registries: z.array(z.strictObject({ host: z.string(), username: z.string(), password: z.string() })).optional(),
+  /** Variables that lifecycle hooks get, and no file keeps. */
+  variables: z.record(z.string(), z.string()).optional(),
 });
 export type Secrets = z.infer<typeof Secrets>;
 

@@ -1,0 +1,119 @@
+// Compose files of a repository, rendered to one that no longer depends on anything the repository could change meanwhile.
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fail, type FailureError } from "@gitspaces/contracts";
+import { parse } from "yaml";
+import { type CheckedCompose, checkCompose, type ComposeFile } from "./compose-policy.ts";
+import { type Bounds, isInside } from "./policy.ts";
+
+export type Rendering = {
+  /** Absolute. */
+  files: readonly string[];
+  /** The service that becomes the dev container. */
+  service: string;
+  env: Record<string, string>;
+  signal: AbortSignal;
+};
+
+const MOST_BYTES = 16 * 1024 * 1024;
+const MOST_FILES = 50;
+
+/**
+ * The Compose file that may be used. It runs no code of the repository; `docker-compose config` reads files only.
+ * @throws {FailureError} `devcontainer_invalid` naming service, key and rule, or what Compose itself complains of.
+ */
+export async function renderCompose(
+  { files, service, env, signal }: Rendering,
+  bounds: Bounds,
+): Promise<CheckedCompose> {
+  for (const file of files) checkReads(file, bounds, new Set());
+  const text = await composeConfig(files, env, signal);
+  const checked = checkCompose(parse(text) as ComposeFile, bounds);
+  const [first] = checked.broken;
+  const shown = files.map((file) => relative(bounds.workspace, file)).join(", ");
+  if (first !== undefined) {
+    const all = checked.broken.map((each) => `${each.key} of ${each.service}: ${each.rule}`).join("; ");
+    throw refusal(`${shown}: ${all}.`, `services.${first.service}.${first.key}`, { broken: checked.broken });
+  }
+  if (checked.file.services?.[service] === undefined)
+    throw refusal(`${shown}: there is no service "${service}", which devcontainer.json names.`, "service");
+  return checked;
+}
+
+/** Writes it as JSON, which every Compose reads as YAML. */
+export function writeCompose(file: string, content: ComposeFile): void {
+  writeFileSync(file, JSON.stringify(content, undefined, 1), { mode: 0o600 });
+}
+
+/** What `config` of these files says. */
+export async function composeConfig(
+  files: readonly string[],
+  env: Record<string, string>,
+  signal: AbortSignal,
+): Promise<string> {
+  const args = [...files.flatMap((file) => ["-f", file]), "config"];
+  const cwd = dirname(files[0] ?? "/");
+  return await new Promise((done, refused) => {
+    execFile("docker-compose", args, { cwd, env, signal, maxBuffer: MOST_BYTES }, (error, stdout, stderr) => {
+      if (error === null) done(stdout);
+      else if (signal.aborted) refused(signal.reason as Error);
+      else
+        refused(refusal(`Compose refuses it: ${stderr.trim().slice(0, 2_000) || error.message}`, "dockerComposeFile"));
+    });
+  });
+}
+
+/** Rendering takes other files in; none of them may be the VM's. */
+function checkReads(file: string, bounds: Bounds, seen: Set<string>): void {
+  if (seen.has(file) || seen.size > MOST_FILES) return;
+  seen.add(file);
+  const shown = relative(bounds.workspace, file);
+  const inside = (path: string, field: string) => {
+    if (!isInside(path, bounds)) throw refusal(`${shown}: ${field}: ${path} is not a file of the repository.`, field);
+  };
+  inside(file, "dockerComposeFile");
+  const dotEnv = join(dirname(file), ".env");
+  if (existsSync(dotEnv)) inside(dotEnv, ".env");
+  for (const [field, name] of readsOf(parseCompose(file, shown))) {
+    if (name.includes("$")) throw refusal(`${shown}: ${field}: ${name} should be written without variables.`, field);
+    const path = resolve(dirname(file), name);
+    // One that is not there is Compose's to complain of, unless it is somewhere else.
+    if (bounds.resolve(path) !== undefined || !path.startsWith(`${bounds.workspace}/`)) inside(path, field);
+    if (field !== "env_file" && existsSync(path)) checkReads(path, bounds, seen);
+  }
+}
+
+function parseCompose(file: string, shown: string): unknown {
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw refusal(`${shown}: ${(error as Error).message.split("\n")[0]}`, "dockerComposeFile");
+  }
+}
+
+/** Every file that a Compose file names for reading, with the key that names it. */
+function readsOf(content: unknown): [string, string][] {
+  if (typeof content !== "object" || content === null) return [];
+  return Object.entries(content as Record<string, unknown>).flatMap(([key, value]) => {
+    if (key === "env_file" || key === "include") return namesIn(value).map((name): [string, string] => [key, name]);
+    if (key === "extends" && typeof value === "object" && value !== null && "file" in value)
+      return [["extends", String(value.file)]];
+    return readsOf(value);
+  });
+}
+
+function namesIn(value: unknown): string[] {
+  return [value].flat().flatMap((each: unknown) => {
+    if (typeof each === "string") return [each];
+    if (typeof each !== "object" || each === null) return [];
+    return Object.entries(each).flatMap(([key, inner]) => (/^(?:path|env_file)$/.test(key) ? namesIn(inner) : []));
+  });
+}
+
+function refusal(message: string, field: string, details?: Record<string, unknown>): FailureError {
+  return fail("devcontainer_invalid", `${message} Mend it in the repository, then start again.`, {
+    field,
+    ...(details === undefined ? {} : { details }),
+  });
+}
