@@ -39,7 +39,7 @@ async function open(
     singleUser: false,
     runnerSettings: {
       GITSPACES_PROVIDER: "docker",
-      DOCKER_HOST: engine.host,
+      GITSPACES_DOCKER_SOCKET: engine.host,
       GITSPACES_DOCKER_NETWORK: network,
       GITSPACES_EGRESS_ALLOW: hostPorts.map((port) => `${hostAddress}:${port}`).join(","),
     },

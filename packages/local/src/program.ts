@@ -98,7 +98,7 @@ function launch(program: Program, log: string, dataFolder: string): ChildProcess
 
 const surroundings = ["PATH", "HOME", "LANG", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS", "TZ"];
 /** Settings of the daemons that a person may give to the launcher: times, how much is logged, and what tests arm. */
-const settings = /^GITSPACES_(?:[A-Z_]+_MS|LOG_LEVEL|FAILPOINT|FAILPOINT_FOLDER)$/;
+const settings = /^GITSPACES_(?:[A-Z_]+_MS|LOG_LEVEL|(?:VM_)?FAILPOINT_FOLDER|FAILPOINT)$/;
 
 /** The part of our own environment that every program inherits. */
 export function inheritedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
