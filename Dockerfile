@@ -118,3 +118,20 @@ RUN for name in installation control-plane redis delegate runner gateway redis-d
 USER 1000:1000
 HEALTHCHECK NONE
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "/opt/gitspaces/deploy/docker/setup.ts"]
+
+# --- vm-image: builds the VMs' image and the default dev container on the engine it is given, from this checkout ----------------
+FROM manifests AS vm-image
+RUN apt-get -qq -o Acquire::Retries=3 update \
+ && apt-get -qq install --yes --no-install-recommends g++ make pkg-config python3 libkrb5-dev libsecret-1-dev >/dev/null \
+ && apt-get -qq clean && rm -rf /var/lib/apt/lists/*
+# With the pinned Node of the root, which goes into the VMs and whose headers the IDE's native parts are built with.
+RUN npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error --include-workspace-root \
+      --workspace packages/agent --workspace packages/local \
+ && rm -rf /root/.npm
+COPY packages packages
+COPY deploy/image deploy/image
+COPY deploy/docker/with-engine deploy/docker/
+RUN mkdir /cache && chown 1000:1000 /cache
+ENV HOME=/cache npm_config_cache=/cache/npm GITSPACES_CACHE_FOLDER=/cache DOCKER_HOST=unix:///var/run/docker.sock
+ENTRYPOINT ["deploy/docker/with-engine", "node_modules/.bin/node", "--disable-warning=ExperimentalWarning", \
+  "packages/local/src/vm-image-main.ts"]
