@@ -38,6 +38,7 @@ const reasons: Reasons = {
   "work.ts": { "journal.append": "agent.afterEvents", work: inside },
   "gitspace.ts": {
     gitspaceStatus: answered,
+    fullDisk: "asks how full the disks are",
     "house.journal.setFact": "agent.afterFact",
     "journal.setFact": "agent.afterFact",
     into: inside,
@@ -70,6 +71,8 @@ const reasons: Reasons = {
     dialPort: answered,
     "runner.dial": answered,
     "ide.Symbol.asyncDispose": "agent.afterIdeStop",
+    "git.prepare": "agent.afterGitPrepared",
+    "git.Symbol.asyncDispose": "closes a socket of this process",
     rmSync: "a clone that could not be used goes; if it stays, the next start meets the same devcontainer.json",
   },
   "gitspace-stop.ts": {
@@ -111,6 +114,18 @@ const reasons: Reasons = {
     fetchOne: "agent.afterSubmodules",
     gitFrom: "agent.afterSubmodules",
   },
+  "git-in-place.ts": {
+    openGitDoor: "opens a socket of this process",
+    sshPublicKey: answered,
+    rmSync: again,
+    mkdirSync: again,
+    writeFileSync: again,
+    signingKeyOf: answered,
+    ensureGitIdentity: "agent.afterGitPrepared",
+    run: "agent.afterGitPrepared",
+    "opened.Symbol.asyncDispose": "closes a socket of this process",
+  },
+  "git-identity.ts": { runGit: "agent.afterGitPrepared" },
   "large-files.ts": { git: answered, gitFrom: "agent.afterHalfClone" },
   "repository-host.ts": { "lookup.catch": answered },
   "git-credentials.ts": {

@@ -14,6 +14,7 @@ export const failpointNames: readonly string[] = [
   "agent.afterSubmodules",
   "agent.afterHalfClone",
   "agent.afterClone",
+  "agent.afterGitPrepared",
   "agent.afterDevcontainer",
   "agent.afterHook",
   "agent.afterHookNoted",

@@ -8,6 +8,8 @@ export type Account = { uid: number; gid: number };
 export type GitCall = {
   cwd: string;
   env: ChildEnvironment;
+  /** Added to the environment, over what it has. */
+  also?: Record<string, string>;
   signal: AbortSignal;
   onLine?: (line: string) => void;
   /** Whose rights git has, where this agent is root; its own otherwise. */
@@ -68,13 +70,13 @@ export function gitEnvironment(env: ChildEnvironment): ChildEnvironment {
 }
 
 /** Runs git with arguments as given. */
-export async function git(args: readonly string[], { cwd, env, signal, onLine, as }: GitCall): Promise<Ended> {
+export async function git(args: readonly string[], { cwd, env, also, signal, onLine, as }: GitCall): Promise<Ended> {
   const [program = "", ...all] = [...privilegesOf(as), "git", ...RUNS_NOTHING, ...args];
   return await run({
     program,
     args: all,
     cwd,
-    env: gitEnvironment(as === undefined ? env : plainEnvironment(env)),
+    env: { ...gitEnvironment(as === undefined ? env : plainEnvironment(env)), ...also },
     signal,
     ...(onLine === undefined ? {} : { onLine }),
   });

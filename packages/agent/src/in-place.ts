@@ -6,6 +6,7 @@ import type { Clone } from "./clone.ts";
 import { readDevcontainer } from "./devcontainer.ts";
 import { type DevcontainerPlan, planDevcontainer, withVariables } from "./devcontainer-plan.ts";
 import { hasGitChanges } from "./git-changes.ts";
+import type { GitInPlace } from "./git-in-place.ts";
 import { furnishHome, openFolderFirst, writeMachineSettings } from "./home-folder.ts";
 import { runHooks } from "./hooks.ts";
 import { Ide } from "./ide.ts";
@@ -24,6 +25,7 @@ type Parts = {
   imageFolder: string;
   env: ChildEnvironment;
   ports: Ports;
+  git: GitInPlace;
   log: Logger;
 };
 
@@ -32,7 +34,8 @@ const STOP_GRACE_MS = 5_000;
 
 /** Opens it; disposing ends the IDE. */
 export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
-  const { instanceId, isolation, home, runFolder, env, ports, log } = parts;
+  const { instanceId, isolation, home, runFolder, ports, git, log } = parts;
+  const env = { ...parts.env, ...git.env };
   const command = ideCommand(parts.imageFolder, home, runFolder);
   const runner = ideProcess({ command, home, env });
   const ide = withFailpoints("agent", new Ide({ runner, log }), { ready: "Ide", stop: "IdeStop" });
@@ -47,9 +50,11 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
       furnishHome(home);
       failpoint("agent.afterHomeFurnished");
     },
-    async raise(work, { clone, devcontainerPath }) {
+    async raise(work, { clone, devcontainerPath, secrets }) {
       const { folder } = clone;
       const notApplied = await work.stage("devcontainer", async () => {
+        await git.prepare(work, secrets, env);
+        failpoint("agent.afterGitPrepared");
         const plan = findPlan(work, clone, devcontainerPath, env);
         writeMachineSettings(home, plan.variables);
         openFolderFirst(home, folder);
@@ -78,7 +83,10 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
     ports: () => ports.list(),
     dial: async (port) => await dialPort(ports, port),
     dialIde: async () => await runner.dial(),
-    [Symbol.asyncDispose]: async () => await ide[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await ide[Symbol.asyncDispose]();
+      await git[Symbol.asyncDispose]();
+    },
   };
 }
 
