@@ -40,6 +40,25 @@ test.each([
   ["GITSPACES_ISOLATION", "perhaps"],
   ["GITSPACES_VM_HOST_PORTS", "seventy"],
   ["GITSPACES_ENROL_LISTEN", "7404"],
+  ["GITSPACES_PROVIDER", "google"],
+  ["GITSPACES_DOCKER_SOCKET", "tcp://10.0.0.1:2375"],
+  ["GITSPACES_DOCKER_NETWORK", "-x"],
+  ["GITSPACES_EGRESS_ALLOW", "everywhere"],
 ])("a wrong %s is named", (name, value) => {
   expect(() => load({ [name]: value })).toThrow(name);
+});
+
+test("the docker provider needs no more than its name; the process provider's settings may be left out", () => {
+  const { GITSPACES_IMAGES_FOLDER: _, ...rest } = env;
+  const config = loadConfig(RunnerConfig, { env: { ...rest, GITSPACES_PROVIDER: "docker" }, argv: [] });
+  expect(config).toMatchObject({ provider: "docker", dockerSocket: "/var/run/docker.sock", egressAllow: [] });
+  expect(config.dockerNetwork).toBeUndefined();
+});
+
+test("a socket may be named as DOCKER_HOST names it", () => {
+  expect(load({ GITSPACES_DOCKER_SOCKET: "unix:///run/engine.sock" }).dockerSocket).toBe("/run/engine.sock");
+  expect(load({ GITSPACES_EGRESS_ALLOW: "172.20.0.1:7404, 10.0.0.0/8" }).egressAllow).toEqual([
+    "172.20.0.1:7404",
+    "10.0.0.0/8",
+  ]);
 });

@@ -18,14 +18,36 @@ export const RunnerConfig = z.strictObject({
   redisPasswordFile: secretFile.optional(),
   redisDurability: z.enum(["required", "managed", "development"]).default("required"),
   poolFile: z.string().min(1),
-  provider: z.literal("process").default("process"),
+  provider: z.enum(["process", "docker"], { error: "should be process or docker" }).default("process"),
+  /** Of the process provider. */
   isolation: z.enum(["namespace", "none"]).default("namespace"),
-  imagesFolder: z.string().min(1),
+  /** Of the process provider, which needs it. */
+  imagesFolder: z.string().min(1).optional(),
   enrolListen: address,
   /** As VMs and daemons reach the enrolment listener. */
   enrolUrl: z.url({ protocol: /^https$/, error: "should be an https URL, such as https://10.74.0.1:7404" }),
+  /** Of the process provider. */
   vmNetwork: z.string().optional(),
   vmHostPorts: ports.default([]),
+  /** Of the docker provider: where its engine listens. A socket only, for whoever reaches an engine is root on its machine. */
+  dockerSocket: z
+    .string()
+    .regex(/^(unix:\/\/)?\/.+/, "should be the path of a Unix socket, such as /var/run/docker.sock")
+    .transform((path) => path.replace(/^unix:\/\//, ""))
+    .default("/var/run/docker.sock"),
+  /** Of the docker provider: the bridge that VMs are on, made when it is missing; `gs-<installation>` by default. */
+  dockerNetwork: z
+    .string()
+    .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, "should be a Docker network's name, such as gitspaces")
+    .optional(),
+  /** Of the docker provider: private addresses that VMs may reach, such as 172.20.0.1:7404. */
+  egressAllow: commaList
+    .pipe(
+      z.array(
+        z.string().regex(/^[0-9a-fA-F.:[\]]+(\/\d{1,3})?(:\d{1,5})?$/, "should be ADDRESS[/BITS][:PORT], by comma"),
+      ),
+    )
+    .default([]),
   controlPlaneKeysFile: z.string().min(1),
   delegateEnrolTokenFile: secretFile,
   gatewayEnrolTokenFile: secretFile,

@@ -8,7 +8,7 @@ import { startRunner } from "./runner.ts";
 
 await runDaemon("runner", async (log, signal) => {
   const config = loadConfig(RunnerConfig);
-  const pools = readPoolFile(config.poolFile);
+  const pools = readPoolFile(config.poolFile, config.provider);
   await using opened = new AsyncDisposableStack();
   const provider = opened.use(await openProvider(config, log));
   const runner = opened.use(await startRunner({ config, pools, provider, log, signal, register }));

@@ -74,3 +74,11 @@ test("broken YAML is refused with its line", () => {
 test("a missing pool file is named, with the setting that should name it", () => {
   expect(() => readPoolFile("/nowhere/pool.yml")).toThrow(/\/nowhere\/pool.yml does not exist.*GITSPACES_POOL_FILE/);
 });
+
+test("a pool of another provider's type is named with its line and both cures", () => {
+  const text = 'version: "1"\ninstances:\n  - name: a\n    type: process\n';
+  expect(() => parsePools(text, "pool.yml", "docker")).toThrow(
+    /line 4: instances\[0\]\.type: is "process", but this runner's VMs are of the provider "docker"; write "docker", or .*GITSPACES_PROVIDER=process/,
+  );
+  expect(parsePools(text, "pool.yml", "process")).toHaveLength(1);
+});

@@ -1,6 +1,15 @@
 // pool.yml, read strictly: every mistake at once, each with its line and the nearest right word.
 import { readFileSync } from "node:fs";
-import { DockerSpec, FailureError, fail, PoolFile, PoolInstance, type PoolSpec, type Preload, ProcessSpec } from "@gitspaces/contracts";
+import {
+  DockerSpec,
+  FailureError,
+  fail,
+  PoolFile,
+  PoolInstance,
+  type PoolSpec,
+  type Preload,
+  ProcessSpec,
+} from "@gitspaces/contracts";
 import { closest, distance } from "fastest-levenshtein";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -9,8 +18,8 @@ const DEFAULT_WARM = 0;
 /** As the existing product has it when nothing is said. */
 const DEFAULT_MAX = 100;
 
-/** The pools of a file. @throws {FailureError} `bad_request` whose message lists every mistake with its line. */
-export function readPoolFile(file: string): PoolSpec[] {
+/** The pools of a file, all of the provider's type where one is named. @throws {FailureError} `bad_request` whose message lists every mistake with its line. */
+export function readPoolFile(file: string, provider?: PoolSpec["type"]): PoolSpec[] {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -21,11 +30,11 @@ export function readPoolFile(file: string): PoolSpec[] {
       cause,
     });
   }
-  return parsePools(text, file);
+  return parsePools(text, file, provider);
 }
 
 /** The pools in the text of a pool.yml; `file` is for messages. @throws {FailureError} `bad_request`, as `readPoolFile`. */
-export function parsePools(text: string, file: string): PoolSpec[] {
+export function parsePools(text: string, file: string, provider?: PoolSpec["type"]): PoolSpec[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const broken = document.errors.map(
@@ -39,7 +48,7 @@ export function parsePools(text: string, file: string): PoolSpec[] {
       file,
       parsed.error.issues.flatMap((issue) => explain(issue, document, lines)),
     );
-  const { pools, mistakes } = compile(parsed.data, document, lines);
+  const { pools, mistakes } = compile(parsed.data, document, lines, provider);
   if (mistakes.length > 0) throw wrong(file, mistakes);
   return pools;
 }
@@ -50,7 +59,12 @@ function wrong(file: string, mistakes: string[]): FailureError {
   });
 }
 
-function compile(file: PoolFile, document: Document, lines: LineCounter): { pools: PoolSpec[]; mistakes: string[] } {
+function compile(
+  file: PoolFile,
+  document: Document,
+  lines: LineCounter,
+  provider: PoolSpec["type"] | undefined,
+): { pools: PoolSpec[]; mistakes: string[] } {
   const mistakes: string[] = [];
   const note = (path: PropertyKey[], message: string) =>
     mistakes.push(`line ${lineOf(path, document, lines)}: ${z.core.toDotPath(path)}: ${message}`);
@@ -60,6 +74,11 @@ function compile(file: PoolFile, document: Document, lines: LineCounter): { pool
     const max = instance.max ?? (instance.limit || DEFAULT_MAX);
     if (warm > max)
       note(["instances", index], `keeps ${warm} warm but allows only ${max} in all; raise "max" or lower "warm"`);
+    if (provider !== undefined && instance.type !== provider)
+      note(
+        ["instances", index, "type"],
+        `is "${instance.type}", but this runner's VMs are of the provider "${provider}"; write "${provider}", or start the runner with GITSPACES_PROVIDER=${instance.type}`,
+      );
     if (file.instances.findIndex(({ name }) => name === instance.name) < index)
       note(["instances", index, "name"], `"${instance.name}" is the name of an earlier pool; names are unique`);
     return {

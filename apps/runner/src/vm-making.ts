@@ -8,6 +8,7 @@ import type { Owner, Reach } from "@gitspaces/vm-pool";
 import type { AgentClient } from "./agent-client.ts";
 import type { EnrolmentTokens } from "./enrolment-tokens.ts";
 import { keyLabel } from "./key-label.ts";
+import { preloadFor } from "./preload.ts";
 import type { VmStore } from "./vm-store.ts";
 
 type Collaborators = {
@@ -61,7 +62,14 @@ export function vmMaking({
         ? {}
         : { "gs-gitspace": owner.gitspaceId, "gs-generation": String(owner.generation), "gs-task": owner.taskId }),
     };
-    const metadata = { enrolUrl, caFingerprint, token, instanceId: id };
+    const preload = preloadFor(pool);
+    const metadata = {
+      enrolUrl,
+      caFingerprint,
+      token,
+      instanceId: id,
+      ...(preload === undefined ? {} : { preload }),
+    };
     const { address, port, version } = await provider.create(
       { id, pool, labels, metadata },
       { key: `create/${id}`, signal },
