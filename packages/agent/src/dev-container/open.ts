@@ -4,15 +4,18 @@ import { join } from "node:path";
 import { withFailpoints } from "@gitspaces/daemon";
 import { VM_MARKER } from "../child-environment.ts";
 import type { AgentConfig } from "../config.ts";
-import { claimHome } from "../home-disk.ts";
+import { claimHome, OWN_FOLDER } from "../home-disk.ts";
 import { type House, stateOf } from "../house.ts";
 import { openTaskSecrets } from "../task-secrets.ts";
 import type { Work } from "../work.ts";
 import type { Workplace } from "../workplace.ts";
+import type { Container } from "./container.ts";
 import { watchDisks } from "./disk-watch.ts";
 import { Engine } from "./engine.ts";
 import { Ground } from "./ground.ts";
 import { openContainerIde } from "./ide.ts";
+import { innerAnswers, prepareGit } from "./inner-answers.ts";
+import { openInnerDoor } from "./inner-door.ts";
 import { openInsideFolder } from "./inside-folder.ts";
 import { KnownChanges } from "./known-changes.ts";
 import type { Policy } from "./policy.ts";
@@ -33,6 +36,9 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
     imageFolder,
     node: process.execPath,
   });
+  let raised: Container | undefined;
+  const answers = innerAnswers({ house, present: () => raised });
+  const door = opened.use(await openInnerDoor({ inside, answers, log }));
   // Work that is over hears nothing any more; the log always does.
   let present: Work | undefined;
   const tell = (sentence: string) => {
@@ -68,13 +74,17 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
         const { raiseContainer } = await import("./raising.ts");
         present = work;
         const policy = await policyOf(config);
-        const mounts = inside.mounts;
-        const asked = { engine, clone, devcontainerPath, homeVolume, policy, defaultImage, mounts, secrets };
-        return await raiseContainer(work, asked);
+        const wanted = { clone, devcontainerPath, homeVolume, policy, defaultImage, mounts: inside.mounts, secrets };
+        const folders = { runFolder: house.runFolder, stateFolder: join(home, OWN_FOLDER, "dev-container") };
+        const container = await raiseContainer(work, { engine, ...wanted, ...folders });
+        raised = container;
+        door.giveTo(container.user);
+        await prepareGit(work, { clone, devcontainerPath, secrets }, { engine, inside, container });
+        return container;
       },
       async askGit(container, folder) {
-        const { askGit } = await import("./asking-git.ts");
-        return await askGit({ engine, container, folder, defaultImage });
+        const { askAbout } = await import("./asking-git.ts");
+        return await askAbout({ engine, container, folder, defaultImage, env: house.env });
       },
       claimed: () => identities.identity !== undefined,
       folder: () => journal.fact("folder"),
