@@ -15,7 +15,11 @@ export interface GitBroker {
   sign(payload: Buffer): Promise<string>;
 }
 
-export type BrokerParts = { given: () => Promise<Given | undefined>; log: Logger; allowance?: Allowance };
+export type BrokerParts = {
+  given: () => Promise<Given | undefined>;
+  log: Pick<Logger, "info" | "warn">;
+  allowance?: Allowance;
+};
 
 const AT_ONCE = 40;
 const ONE_EVERY_MS = 500;

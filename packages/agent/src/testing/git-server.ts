@@ -76,6 +76,11 @@ function backend(root: string, request: IncomingMessage, response: ServerRespons
       CONTENT_TYPE: request.headers["content-type"] ?? "",
       HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
       GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
+      // Who proved who they are may push.
+      ...(request.headers.authorization === undefined ? {} : { REMOTE_USER: GIT_USER }),
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "uploadpack.allowFilter",
+      GIT_CONFIG_VALUE_0: "true",
     },
     stdio: ["pipe", "pipe", "ignore"],
   });
