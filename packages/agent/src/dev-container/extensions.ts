@@ -12,6 +12,8 @@ type Installing = {
   engine: EngineAccess;
   inside: InsideFolder;
   container: Container;
+  /** The path inside of the Node to run the installer with. */
+  node: string;
   note: (sentence: string) => void;
   signal: AbortSignal;
 };
@@ -30,7 +32,7 @@ export function wantedExtensions({
 }
 
 /** Installs what is not there yet, with a note for each that could not be. */
-export async function installExtensions({ engine, inside, container, note, signal }: Installing): Promise<void> {
+export async function installExtensions({ engine, inside, container, node, note, signal }: Installing): Promise<void> {
   const wanted = wantedExtensions(container);
   if (wanted.length === 0) return;
   const list = { ...ideFolders(container.user.home), entry: ideEntry(INSIDE.ide), wanted };
@@ -40,7 +42,7 @@ export async function installExtensions({ engine, inside, container, note, signa
     if (data?.ok === false) note(`The extension ${data.extension} was not installed: ${data.why}`);
   };
   const { code, output } = await runInside(engine, container, {
-    args: [INSIDE.node, `${INSIDE.scripts}/install-extensions.mjs`, `${INSIDE.run}/extensions.json`],
+    args: [node, `${INSIDE.scripts}/install-extensions.mjs`, `${INSIDE.run}/extensions.json`],
     signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
     onLine,
   });

@@ -22,10 +22,16 @@ const LAUNCH =
   `(: >"$1") 2>/dev/null && exec >"$1" 2>&1 </dev/null; shift; ` +
   `"$0" ${INSIDE.scripts}/furnish.mjs ${INSIDE.run}/home.json; exec "$0" "$@"`;
 
-type Parts = { engine: EngineAccess; inside: InsideFolder; container: Container };
+type Parts = {
+  engine: EngineAccess;
+  inside: InsideFolder;
+  container: Container;
+  /** The path inside of the Node to run it with. */
+  node: () => Promise<string>;
+};
 
 /** Runs the IDE of `/opt/gitspaces/ide` inside. */
-export function ideInside({ engine, inside, container }: Parts): IdeRunner {
+export function ideInside({ engine, inside, container, node }: Parts): IdeRunner {
   const command = ideCommand(INSIDE.ide, container.user.home, INSIDE.own, `${INSIDE.run}/ide.yaml`);
   const mark = `ide-${container.id}`;
   const findAll = () => markedProcesses(`${MARK}=${mark}`);
@@ -41,7 +47,7 @@ export function ideInside({ engine, inside, container }: Parts): IdeRunner {
       const { args, env, lent } = execArgs(
         container,
         {
-          args: ["/bin/sh", "-c", LAUNCH, INSIDE.node, `${INSIDE.own}/${OUTPUT}`, ...command.args],
+          args: ["/bin/sh", "-c", LAUNCH, await node(), `${INSIDE.own}/${OUTPUT}`, ...command.args],
           cwd: "/",
           env: { PATH: personsPath(container), [MARK]: mark },
         },
@@ -85,9 +91,12 @@ function leaderOf(all: readonly MarkedProcess[], entry: string): MarkedProcess |
   return all.find(({ parent, args }) => !pids.has(parent) && args.includes(entry));
 }
 
+/** Both of our Nodes stand in folders that no image has. */
+const isOurs = (program: string) => /\/(?:bin|own)\/node$/.test(program) && program.includes("gitspaces");
+
 /** What serves the IDE is what our Node runs; a terminal's programs are the person's, and hear of the end by their terminal. */
 function endHelpers(all: readonly MarkedProcess[]): void {
-  for (const each of all) if (each.program.endsWith(INSIDE.node)) signalProcess(each, "SIGKILL");
+  for (const each of all) if (isOurs(each.program)) signalProcess(each, "SIGKILL");
 }
 
 function lifeOf(leader: MarkedProcess, findAll: () => MarkedProcess[], tell: () => void): IdeLife {

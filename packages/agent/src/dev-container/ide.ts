@@ -1,13 +1,15 @@
-// The IDE of a dev container: inside it wherever it can run there, else on the VM; its extensions follow when it is ready.
+// The IDE of a dev container, inside it, with a C library of its own where the image's will not do; its extensions follow.
 import type { Socket } from "node:net";
 import { fail } from "@gitspaces/contracts";
 import type { Logger } from "@gitspaces/daemon";
 import { Ide, type IdeRunner, type IdeState } from "../ide.ts";
 import type { Container } from "./container.ts";
 import { installExtensions } from "./extensions.ts";
-import type { EngineAccess } from "./in-container.ts";
-import type { InsideFolder } from "./inside-folder.ts";
+import { type EngineAccess, runInside } from "./in-container.ts";
+import { INSIDE, type InsideFolder } from "./inside-folder.ts";
 import { ideInside } from "./ide-inside.ts";
+import { libcSentence, runsOurPrograms } from "./libc.ts";
+import { lendLibc } from "./own-libc.ts";
 
 export interface ContainerIde extends AsyncDisposable {
   readonly state: IdeState;
@@ -28,7 +30,13 @@ type Parts = {
   note: (sentence: string) => void;
   log: Logger;
 };
-type Present = { container: Container; runner: IdeRunner; ide: Ide; installing: AbortController };
+type Present = {
+  container: Container;
+  node: () => Promise<string>;
+  runner: IdeRunner;
+  ide: Ide;
+  installing: AbortController;
+};
 
 /** Opens it; nothing runs yet. Disposing leaves a running IDE to the next agent. */
 export function openContainerIde({ engine, inside, note, log }: Parts): ContainerIde {
@@ -39,9 +47,14 @@ export function openContainerIde({ engine, inside, note, log }: Parts): Containe
     installing.abort();
     await ide.leave();
   };
-  const followUp = async ({ container, ide, installing }: Present) => {
+  const nodeFor = async (container: Container): Promise<string> => {
+    if (runsOurPrograms(container.libc) ?? (await tryNode(engine, container))) return INSIDE.node;
+    note(libcSentence(container.libc));
+    return await lendLibc(inside, inside.node);
+  };
+  const followUp = async ({ container, node, ide, installing }: Present) => {
     await ide.ready(installing.signal);
-    await installExtensions({ engine, inside, container, note, signal: installing.signal });
+    await installExtensions({ engine, inside, container, node: await node(), note, signal: installing.signal });
   };
 
   return {
@@ -54,9 +67,10 @@ export function openContainerIde({ engine, inside, note, log }: Parts): Containe
         return;
       }
       if (present !== undefined) last = letGo(present);
-      const runner = ideInside({ engine, inside, container });
+      const node = once(async () => await nodeFor(container));
+      const runner = ideInside({ engine, inside, container, node });
       const ide = new Ide({ runner, log });
-      const born = { container, runner, ide, installing: new AbortController() };
+      const born = { container, node, runner, ide, installing: new AbortController() };
       present = born;
       ide.start();
       followUp(born).catch((error: unknown) => {
@@ -81,5 +95,25 @@ export function openContainerIde({ engine, inside, note, log }: Parts): Containe
       await last;
       if (present !== undefined) await letGo(present);
     },
+  };
+}
+
+const TRY_DEADLINE_MS = 10_000;
+
+async function tryNode(engine: EngineAccess, container: Container): Promise<boolean> {
+  const signal = AbortSignal.timeout(TRY_DEADLINE_MS);
+  const { code } = await runInside(engine, container, { args: [INSIDE.node, "--version"], cwd: "/", signal });
+  return code === 0;
+}
+
+/** Answers every call with what the first one gave; one that failed is made again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return async () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return await made;
   };
 }

@@ -1,7 +1,16 @@
 // What of this VM a dev container gets to see, as two bind mounts: programs at /opt/gitspaces, sockets at /run/gitspaces.
 // A program inside may be root there, and root without walls of its own: what it sees is read-only by its mount, but for one
 // small folder of the person's user. The folder outlives the agent, as the containers do that have it mounted.
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 import { run } from "../command.ts";
@@ -10,6 +19,8 @@ import type { Container } from "./container.ts";
 /** The places inside. */
 export const INSIDE = {
   node: "/opt/gitspaces/bin/node",
+  /** A small program that runs Node also where the image's C library is none that Node knows, once the IDE has been there. */
+  anyNode: "/opt/gitspaces/lib/node",
   command: "/opt/gitspaces/bin/gitspaces",
   /** Holds the command alone, for the end of PATH. */
   path: "/opt/gitspaces/path",
@@ -22,6 +33,8 @@ export const INSIDE = {
 } as const;
 
 export type InsideFolder = {
+  /** The VM's own path of the Node that appears inside. */
+  node: string;
   /** Values for the devcontainer CLI's `--mount`. */
   mounts: string[];
   /** What appears inside at `/opt/gitspaces`, as the agent may write it: programs. */
@@ -36,6 +49,16 @@ const OWN_FOLDER_BYTES = "16m";
 const MOUNT_DEADLINE_MS = 10_000;
 const scripts = ["gitspaces.mjs", "furnish.mjs", "install-extensions.mjs"] as const;
 const sources = join(import.meta.dirname, "../inside");
+
+const modules = "node_modules";
+const native = `linux-${process.arch}`;
+/** Parts of the IDE that look at the image to choose between two builds. The Node they are loaded by always has glibc. */
+const twins = [
+  [`${modules}/argon2/prebuilds/${native}/argon2.glibc.node`, `${modules}/argon2/prebuilds/${native}/argon2.musl.node`],
+  ...[`${modules}/code-server/lib/vscode/node_modules/@parcel/watcher-${native}`].map(
+    (watcher) => [`${watcher}-glibc/watcher.node`, `${watcher}-musl/watcher.node`] as const,
+  ),
+] as const;
 
 type Parts = {
   /** Of this VM, on a path that is the same after a restart of the agent; short, since sockets are in it. */
@@ -59,10 +82,15 @@ export async function openInsideFolder({ folder, imageFolder, node }: Parts): Pr
   };
   await ensure(toolsSeen, ["-o", "bind,ro,nosuid,nodev", tools]);
   await ensure(join(toolsSeen, "ide"), ["-o", "bind,ro,nosuid,nodev", imageFolder]);
+  for (const [glibc, musl] of twins) {
+    const [ours, other] = [join(imageFolder, glibc), join(toolsSeen, "ide", musl)];
+    if (existsSync(ours) && existsSync(other)) await ensure(other, ["-o", "bind,ro,nosuid,nodev", ours]);
+  }
   await ensure(join(toolsSeen, "bin/node"), ["-o", "bind,ro,nosuid,nodev", node]);
   await ensure(sentSeen, ["-o", "bind,ro,nosuid,nodev,noexec", sent]);
   await ensure(received, ["-t", "tmpfs", "-o", `size=${OWN_FOLDER_BYTES},nosuid,nodev,noexec,mode=0700`, "gitspaces"]);
   return {
+    node,
     mounts: [
       `type=bind,source=${toolsSeen},target=/opt/gitspaces`,
       `type=bind,source=${sentSeen},target=${INSIDE.run}`,
@@ -97,8 +125,13 @@ function placesOf(folder: string) {
 
 function writeTools(tools: string): void {
   for (const name of ["bin", "lib", "path"]) mkdirSync(join(tools, name), { recursive: true });
-  copyFileSync(join(sources, "gitspaces"), join(tools, "bin/gitspaces"));
-  chmodSync(join(tools, "bin/gitspaces"), 0o755);
+  for (const [name, place] of [
+    ["gitspaces", "bin/gitspaces"],
+    ["node", "lib/node"],
+  ] as const) {
+    copyFileSync(join(sources, name), join(tools, place));
+    chmodSync(join(tools, place), 0o755);
+  }
   for (const name of scripts) copyFileSync(join(sources, name), join(tools, "lib", name));
   // Node is mounted over it.
   writeFileSync(join(tools, "bin/node"), "", { flag: "a", mode: 0o755 });

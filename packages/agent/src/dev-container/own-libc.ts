@@ -1,0 +1,70 @@
+// For images whose C library our programs do not know: Node with the loader and libraries of this VM, made when first needed.
+// It appears inside at /opt/gitspaces/own, and programs that it starts are the image's own again.
+import { constants, existsSync, readFileSync } from "node:fs";
+import { chmod, copyFile, cp, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fail } from "@gitspaces/contracts";
+import { run } from "../command.ts";
+import { findInterpreter, librariesFolder, patchLoader } from "./elf-patch.ts";
+import type { InsideFolder } from "./inside-folder.ts";
+
+/** Places inside; the loader's is short, since it has to fit where a usual one stood. */
+const LOADER = "/opt/gitspaces/ld.so";
+export const OWN_NODE = "/opt/gitspaces/own/node";
+const HEAD_BYTES = 64 * 1024;
+const LIST_DEADLINE_MS = 10_000;
+/** Loaded by name while a program runs, so no list of its needs has them. */
+const askedForLater = /^(?:libresolv|libnss_dns|libnss_files|librt|libutil)\.so\.\d+$/;
+
+/** Sees that it is there; gives the path of Node inside. @throws {FailureError} `unsupported` on a VM that has nothing to lend. */
+export async function lendLibc({ tools }: Pick<InsideFolder, "tools">, node: string): Promise<string> {
+  const own = join(tools, "own");
+  if (existsSync(own)) return OWN_NODE;
+  const beside = `${own}.${process.pid}.new`;
+  await rm(beside, { recursive: true, force: true });
+  await mkdir(beside);
+  const interpreter = await interpreterOf(node);
+  const loader = readFileSync(interpreter);
+  const libraries = librariesFolder(loader, dirname(LOADER));
+  const there = join(tools, basename(libraries));
+  await mkdir(there, { recursive: true });
+  for (const library of await librariesOf(interpreter, node)) await replace(library, join(there, basename(library)));
+  await writeFile(join(tools, "ld.so.new"), patchLoader(loader, libraries), { mode: 0o755 });
+  await rename(join(tools, "ld.so.new"), join(tools, basename(LOADER)));
+  await copyFile(node, join(beside, "node"), constants.COPYFILE_FICLONE);
+  await nameLoader(join(beside, "node"));
+  await rename(beside, own);
+  return OWN_NODE;
+}
+
+async function replace(from: string, to: string): Promise<void> {
+  await cp(from, `${to}.new`, { dereference: true });
+  await chmod(`${to}.new`, 0o755);
+  await rename(`${to}.new`, to);
+}
+
+async function interpreterOf(program: string): Promise<string> {
+  await using file = await open(program, "r");
+  const { at, bytes } = findInterpreter((await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)).buffer);
+  const name = await file.read(Buffer.alloc(bytes), 0, bytes, at);
+  return name.buffer.toString("latin1").replace(/\0.*$/s, "");
+}
+
+async function nameLoader(program: string): Promise<void> {
+  await using file = await open(program, "r+");
+  const { at, bytes } = findInterpreter((await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)).buffer);
+  if (bytes < LOADER.length + 1) throw fail("unsupported", "The VM's Node has no room for the name of another loader.");
+  await file.write(Buffer.from(LOADER.padEnd(bytes, "\0"), "latin1"), 0, bytes, at);
+}
+
+/** What a program of this VM needs, as its loader finds it, and its neighbours that are asked for later. */
+async function librariesOf(interpreter: string, program: string): Promise<string[]> {
+  const signal = AbortSignal.timeout(LIST_DEADLINE_MS);
+  const { code, output } = await run({ program: interpreter, args: ["--list", program], cwd: "/", env: {}, signal });
+  const found = output.flatMap((line) => / => (\/\S+) \(/.exec(line)?.[1] ?? []);
+  const libc = found.find((path) => basename(path).startsWith("libc.so"));
+  if (code !== 0 || libc === undefined)
+    throw fail("unsupported", `The libraries of the VM's Node are not known: ${output.at(-1) ?? "no list"}`);
+  const beside = (await readdir(dirname(libc))).filter((name) => askedForLater.test(name));
+  return [...found, ...beside.map((name) => join(dirname(libc), name))];
+}
