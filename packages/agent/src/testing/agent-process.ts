@@ -121,6 +121,16 @@ export class AgentVm implements AsyncDisposable {
     await ready.promise;
   }
 
+  /** Whether the agent's process is over. */
+  get ended(): boolean {
+    return this.#process?.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Starts without this variable from now on. */
+  forget(variable: string): void {
+    delete this.#options.env?.[variable];
+  }
+
   /** Ends the agent's process and nothing else. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process;
