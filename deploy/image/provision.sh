@@ -81,11 +81,10 @@ unpack_tree() {
 
 install_units() {
   # The engine runs when the agent wants it, by a unit of ours: a socket's unit would wake it at every look.
+  if [[ -d /run/systemd/system ]]; then systemctl stop --quiet docker.socket docker.service containerd.service; fi
   systemctl mask --quiet docker.service docker.socket containerd.service
-  local unit
-  for unit in "$here"/systemd/*.service "$here"/systemd/*.mount; do
-    if [[ -e $unit ]]; then install -m 0644 "$unit" "/etc/systemd/system/${unit##*/}"; fi
-  done
+  install -m 0644 -t /etc/systemd/system "$here"/systemd/*.service
+  install -D -m 0644 -t /etc/udev/rules.d "$here"/systemd/*.rules
   install -D -m 0644 "$here/systemd/ssh.conf" /etc/systemd/system/ssh.service.d/gitspaces.conf
   systemctl enable --quiet gitspaces-agent.service gitspaces-firewall.service gitspaces-metadata.service \
     gitspaces-home-disk.service
