@@ -155,10 +155,13 @@ async function up(site: Site, plan: Plan, home: string): Promise<Call> {
   return { args: withSecrets, env, outcome, notApplied: readNotApplied(notAppliedFile) };
 }
 
+/** A command line of the VM helps nobody; what the command said does. */
+const isCommandLine = /^(?:undefined$|null$|$|Command failed: )/;
+
 function failed(listener: CliListener, outcome: Outcome): Error {
   listener.imageFailed();
-  const words = [outcome["description"], outcome["message"]].filter((each) => typeof each === "string" && each !== "");
-  const what = `${listener.doing} failed: ${words.join(" ")}`.replace(/\.?$/, ".");
+  const words = [outcome["description"], outcome["message"]].map(String).find((each) => !isCommandLine.test(each));
+  const what = `${listener.doing} failed${words === undefined ? "" : `: ${words}`}`.replace(/\.?$/, ".");
   const last = listener.lastLines();
   return fail("devcontainer_invalid", last === "" ? what : `${what} It said last: ${last}.`, {
     details: { stage: listener.doing },

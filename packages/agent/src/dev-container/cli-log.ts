@@ -12,13 +12,16 @@ type Entry = { type?: unknown; level?: unknown; text?: unknown; name?: unknown; 
 /** From this level on it is for people; below are its own doings. */
 const FOR_PEOPLE = 3;
 
+/** How it ends when it fails: the same words come as its outcome. */
+const OWN_STACK = /^(?:Error: |\s+at )/;
+
 /** What one line says; a line that is no JSON is for people as it is. */
 export function readCliLine(line: string): Said {
   let entry: Entry;
   try {
     entry = JSON.parse(line) as Entry;
   } catch {
-    return { log: linesOf(line) };
+    return OWN_STACK.test(line) ? {} : { log: linesOf(line) };
   }
   if (entry === null || typeof entry !== "object") return { log: linesOf(line) };
   const { type, level, text, name, status } = entry;

@@ -59,7 +59,7 @@ const serviceRules: Record<string, Rule> = {
       .map((mount) => refuseVolume(mount, bounds))
       .find((reason) => reason !== undefined),
   labels: (value, { ownLabels }) =>
-    keysOf(value).some((name) => isOwnLabel(name) && !ownLabels.some((own) => own.startsWith(`${name}=`)))
+    labelsOf(value).some((label) => isOwnLabel(label) && !ownLabels.includes(label))
       ? "labels of this name are the VM's own"
       : undefined,
 };
@@ -180,6 +180,13 @@ function isEmpty(value: unknown): boolean {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+/** Compose writes them as a list of `name=value` or as an object. */
+function labelsOf(value: unknown): string[] {
+  return Array.isArray(value)
+    ? value.map(String)
+    : Object.entries(recordOf(value)).map(([name, text]) => `${name}=${String(text)}`);
 }
 
 function listOf(value: unknown): string[] {

@@ -63,3 +63,10 @@ test("an image: hooks run as the remote user, in the workspace that is theirs, w
   expect(anew.id).not.toBe(container.id);
   expect(await repository.inside(anew, "head -n 8 ~/hooks | tail -n 2")).toBe("create\nupdate");
 }, 60_000);
+
+test("no configuration at all: the default image, and nothing is wrong", async () => {
+  await using repository = await Repository.open({});
+  const container = await repository.raise();
+  expect(container).toMatchObject({ recovery: null, user: { name: "root" }, notApplied: [] });
+  expect(repository.told("note").some((each) => each.includes("has no devcontainer.json"))).toBe(true);
+}, 30_000);

@@ -36,6 +36,8 @@ export type Raising = {
   runFolder: string;
   /** A folder of the home disk for root alone. */
   stateFolder: string;
+  /** What the person's programs need from outside, made ready before a hook may want it. */
+  beforeHooks?: (container: Container) => Promise<void>;
 };
 
 /**
@@ -105,23 +107,26 @@ async function finish(site: Site, plan: Plan, recovery: Container["recovery"]): 
   for (const sentence of up.notApplied) work.emit("note", sentence);
   if (up.isNew && hooksOf(up.merged).length > 0 && recovery === null)
     work.emit("note", "The container is new: the hooks of creation run.");
-  const complaints =
-    recovery === null ? await runLifecycle(work, { args: up.args, env: up.env, merged: up.merged }) : [];
   const { facts, merged } = up;
-  const probed = await probeEnv(engine, up.id, facts.user, merged.userEnvProbe, work.signal);
   const container: Container = {
     id: up.id,
     pid: facts.pid,
     user: facts.user,
     workspaceFolder: up.workspaceFolder,
-    env: mergeEnv(facts.env, probed, merged.remoteEnv),
+    env: mergeEnv(facts.env, {}, merged.remoteEnv),
     libc: facts.libc,
     customizations: customizationsOf(merged),
     forwardPorts: merged.forwardPorts,
     portsAttributes: merged.portsAttributes,
     recovery,
-    notApplied: [...up.notApplied, ...complaints],
+    notApplied: up.notApplied,
   };
+  await site.raising.beforeHooks?.(container);
+  if (recovery === null)
+    container.notApplied = [...up.notApplied, ...(await runLifecycle(work, { args: up.args, env: up.env, merged }))];
+  // Hooks may have changed what a login shell sets.
+  const probed = await probeEnv(engine, up.id, facts.user, merged.userEnvProbe, work.signal);
+  container.env = mergeEnv(facts.env, probed, merged.remoteEnv);
   if (recovery === null) container.notApplied.push(...(await startAttach(work, engine, container, merged)));
   work.emit(
     "agent_devcontainer_completed",
