@@ -121,16 +121,17 @@ test("what the person configures for themselves comes first, also to have no hel
 });
 
 test("who the person is to git is set once, and never over what they set", async () => {
-  const runGit = async (args: readonly string[]) => await gitIn("/", ...args);
+  const asPerson = async ([program = "", ...args]: readonly string[]) =>
+    await run({ program, args, cwd: "/", env: env(), signal: signal() });
   const author = { name: "Ada Lovelace", email: "ada@example.com" };
-  expect(await ensureGitIdentity(runGit, author)).toBe(true);
+  expect(await ensureGitIdentity(asPerson, author)).toBe(true);
   expect((await gitIn(home, "config", "--global", "user.name")).output).toEqual(["Ada Lovelace"]);
   await gitIn("/", "config", "--global", "user.name", "Countess");
-  expect(await ensureGitIdentity(runGit, author)).toBe(false);
+  expect(await ensureGitIdentity(asPerson, author)).toBe(false);
   expect((await gitIn(home, "config", "user.name")).output).toEqual(["Countess"]);
   writeFileSync(join(home, "mine"), "[user]\n\tname = Included\n\temail = i@example.com\n");
   writeFileSync(join(home, ".gitconfig"), "[include]\n\tpath = ~/mine\n");
-  expect(await ensureGitIdentity(runGit, author)).toBe(false);
+  expect(await ensureGitIdentity(asPerson, author)).toBe(false);
 });
 
 test("whoever asks again and again is answered no more for a while", async () => {

@@ -55,8 +55,9 @@ export async function openGitInPlace(parts: {
       write(await signingKeyOf(work, secrets));
       const { task, signal } = work;
       if (task.type !== "gitspace.start") return;
-      const runGit = async (args: readonly string[]) => await run({ program: "git", args, cwd: "/", env, signal });
-      await ensureGitIdentity(runGit, task.data.author);
+      const runAsPerson = async ([program = "", ...args]: readonly string[]) =>
+        await run({ program, args, cwd: "/", env, signal });
+      await ensureGitIdentity(runAsPerson, task.data.author);
     },
     [Symbol.asyncDispose]: async () => await opened[Symbol.asyncDispose](),
   };

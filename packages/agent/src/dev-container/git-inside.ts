@@ -5,9 +5,9 @@ import type { Secrets } from "@gitspaces/contracts";
 import { ensureGitIdentity } from "../git-identity.ts";
 import { signingKeyOf } from "../git-in-place.ts";
 import { gitPrograms } from "../git-programs.ts";
+import { failpoint } from "@gitspaces/daemon";
 import type { Work } from "../work.ts";
 import { type EngineAccess, type Place, runInside } from "./in-container.ts";
-
 
 export type GitInside = {
   engine: EngineAccess;
@@ -34,9 +34,11 @@ export async function prepareGitInside(work: Work, secrets: Secrets, parts: GitI
     await runInside(engine, container, { args, cwd: "/", signal, ...(user === undefined ? {} : { user }) });
   const included = `${folder.inside}/gitconfig`;
   const script = `grep -qsF "$1" /etc/gitconfig || printf '[include]\\n\\tpath = %s\\n' "$1" >>/etc/gitconfig`;
-  const { code } = await inside(["/bin/sh", "-c", script, "sh", included], "0");
+  const including = inside(["/bin/sh", "-c", script, "sh", included], "0");
+  const author = task.type === "gitspace.start" ? task.data.author : { name: "", email: "" };
+  const identifying = ensureGitIdentity(async (args) => await inside(args), author);
+  const [{ code }] = await Promise.all([including, identifying]);
+  failpoint("agent.afterGitInside");
   if (code !== 0)
-    work.emit("note", "git of this container could not be told where credentials are; a push asks for them.");
-  if (task.type !== "gitspace.start") return;
-  await ensureGitIdentity(async (args) => await inside(["git", ...args]), task.data.author);
+    work.emit("note", "git of this container could not be told where credentials are; a push will ask for them.");
 }
