@@ -131,18 +131,15 @@ async function up(site: Site, plan: Plan, home: string): Promise<Call> {
       ? {}
       : { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }),
   };
-  const args = [
-    ...["--workspace-folder", workspace, "--config", plan.configPath, "--override-config", configuration],
-    ...ownLabels.flatMap((label) => ["--id-label", label]),
-    ...["--docker-path", gateProgram("docker"), "--docker-compose-path", gateProgram("docker-compose")],
-    ...["--mount-workspace-git-root", "false"],
-  ];
+  const place = ["--workspace-folder", workspace, "--config", plan.configPath, "--override-config", configuration];
+  const labels = ownLabels.flatMap((label) => ["--id-label", label]);
+  const programs = ["--docker-path", gateProgram("docker"), "--docker-compose-path", gateProgram("docker-compose")];
+  const args = [...place, ...labels, ...programs, "--mount-workspace-git-root", "false"];
+  // The lock file would be written by root into the repository, wherever a symbolic link there leads.
+  const choices = ["--skip-post-create", "--include-merged-configuration", "--no-lockfile"];
   const listener = new CliListener(work);
   const outcome = await devcontainer({
-    args: [
-      ...["up", ...args, "--skip-post-create", "--include-merged-configuration", "--no-lockfile"],
-      ...["--update-remote-user-uid-default", "never"],
-    ],
+    args: ["up", ...args, ...choices, "--update-remote-user-uid-default", "never"],
     env,
     signal: work.signal,
     onLine: listener.line,

@@ -120,7 +120,7 @@ function checkTop(file: ComposeFile, bounds: Bounds, broken: Broken[]): ComposeF
   for (const section of ["secrets", "configs"])
     check(section, ({ file: source, environment }) => {
       if (environment !== undefined) return undefined;
-      return source === undefined || isInside(String(source), bounds) ? undefined : "the file is not in the repository";
+      return source === undefined || isInside(textOf(source), bounds) ? undefined : "the file is not in the repository";
     });
   for (const key of Object.keys(file).filter(
     (name) => !/^(?:version|name|services|volumes|networks|secrets|configs|x-.*)$/.test(name),
@@ -133,13 +133,13 @@ function checkTop(file: ComposeFile, bounds: Bounds, broken: Broken[]): ComposeF
 
 function nameOf(entry: Record<string, unknown>, name: string): string {
   const external = recordOf(entry["external"])["name"];
-  return String(external ?? entry["name"] ?? name);
+  return textOf(external ?? entry["name"] ?? name);
 }
 
 function refuseVolume(mount: unknown, bounds: Bounds): string | undefined {
   if (typeof mount === "string") return isOwnMount(mount, bounds) ? undefined : refuseShortMount(mount, bounds);
   const { type, source, bind, volume } = recordOf(mount);
-  const text = String(source ?? "");
+  const text = textOf(source);
   if (bounds.ownMounts.some((own) => own.startsWith(`type=${String(type)},source=${text},`))) return undefined;
   if (recordOf(bind)["propagation"] !== undefined) return "propagation may not be chosen";
   if (recordOf(volume)["subpath"] !== undefined) return "a part of a volume may not be chosen";
@@ -160,9 +160,9 @@ function checkBuild(value: unknown, bounds: Bounds): string | undefined {
     /^(?:context|dockerfile|dockerfile_inline|args|target|labels|shm_size|platforms|pull|no_cache|cache_from|tags|extra_hosts|additional_contexts|network)$/;
   const odd = Object.keys(build).find((key) => !known.test(key));
   if (odd !== undefined) return `build.${odd} is not known here`;
-  if (/^(?:host$|container:)/.test(String(build["network"] ?? ""))) return "a build has a network of its own";
-  const context = String(build["context"] ?? "");
-  const dockerfile = String(build["dockerfile"] ?? "Dockerfile");
+  if (/^(?:host$|container:)/.test(textOf(build["network"]))) return "a build has a network of its own";
+  const context = textOf(build["context"]);
+  const dockerfile = textOf(build["dockerfile"] ?? "Dockerfile");
   const contexts = [context, ...Object.values(recordOf(build["additional_contexts"])).map(String)];
   const isOutside = (path: string) =>
     !bounds.ownFolders.some((own) => path.startsWith(`${own}/`)) && !isInside(path, bounds);
@@ -176,6 +176,11 @@ function checkBuild(value: unknown, bounds: Bounds): string | undefined {
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return true;
   return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+/** A text as it is; whatever else stands in its place leads nowhere. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function recordOf(value: unknown): Record<string, unknown> {

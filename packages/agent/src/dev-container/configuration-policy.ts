@@ -57,7 +57,7 @@ export function sanitise({ path, configuration }: Chosen, bounds: Bounds): Sanit
   keepWorkspaceMount(result, configuration, bounds, out);
   if (configuration.build?.options !== undefined)
     result["build"] = { ...configuration.build, options: buildOptions(configuration.build.options, out) };
-  return { configuration: withoutNothing(result) as Configuration, notApplied };
+  return { configuration: withoutNothing(result), notApplied };
 }
 
 function keep(

@@ -30,7 +30,7 @@ export function resolvePath(path: string): string | undefined {
 }
 
 /** Read by a gate: the bounds, and where to tell what was left out. */
-export function readGateBounds(): { bounds: Bounds; tell(sentences: readonly string[]): void } {
+export function readGateBounds(): { bounds: Bounds; tell: (sentences: readonly string[]) => void } {
   const { notAppliedFile, ...bounds } = JSON.parse(
     readFileSync(process.env["GITSPACES_GATE_BOUNDS"] ?? "", "utf8"),
   ) as GateBounds;

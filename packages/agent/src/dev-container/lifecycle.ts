@@ -39,7 +39,7 @@ export async function runLifecycle(work: Work, { args, env, merged }: Running): 
 }
 
 function complaintOf(outcome: Outcome, listener: CliListener): { sentence: string; hook: string | undefined } {
-  const words = `${String(outcome["description"] ?? "")} ${String(outcome["message"] ?? "")}`;
+  const words = JSON.stringify([outcome["description"], outcome["message"]]);
   const hook = /\b(\w+Command)\b/.exec(words)?.[1];
   const last = listener.lastLines();
   const code = /failed with exit code (\d+)/.exec(last)?.[1];

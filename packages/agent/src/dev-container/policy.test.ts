@@ -6,7 +6,6 @@ import { FailureError } from "@gitspaces/contracts";
 import { expect, test } from "vitest";
 import { splitComposeArgs } from "./compose-args.ts";
 import { checkCompose } from "./compose-policy.ts";
-import type { Configuration } from "./configuration.ts";
 import { sanitise } from "./configuration-policy.ts";
 import { type Bounds, isAllowedImage, strictPolicy } from "./policy.ts";
 import { readPolicy } from "./policy-file.ts";
@@ -137,7 +136,7 @@ test("the gate sees the whole command: labels and mounts of the VM pass, an imag
 });
 
 function clean(configuration: Record<string, unknown>, path: string | undefined = ".devcontainer/devcontainer.json") {
-  return sanitise({ path, configuration: configuration as Configuration, notes: [] }, bounds);
+  return sanitise({ path, configuration, notes: [] }, bounds);
 }
 
 test.each<[Record<string, unknown>, Record<string, unknown>]>([
@@ -174,13 +173,16 @@ test.each<[Record<string, unknown>, string]>([
   [{ dockerComposeFile: ["a.yml", "../../../etc/x.yml"] }, "dockerComposeFile"],
   [{ features: { "../../../etc": {} } }, "features"],
 ])("%o is refused, since it would build something else without it", (asked, field) => {
-  expect(() => clean(asked)).toThrow(FailureError);
-  try {
-    clean(asked);
-  } catch (error) {
-    expect((error as FailureError).failure).toMatchObject({ code: "devcontainer_invalid", field });
-  }
+  expect(failureOf(() => clean(asked))).toMatchObject({ code: "devcontainer_invalid", field });
 });
+
+function failureOf(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error instanceof FailureError ? error.failure : error;
+  }
+}
 
 test.each<[string, unknown]>([
   ["privileged", true],

@@ -57,7 +57,7 @@ test("what was mended is used at the next start, and the recovery container is g
   expect(await repository.inside(mended, `cat /root/note; ls /workspaces/${repository.name}`)).toBe(
     "kept\nREADME.md\nran",
   );
-  await expect(repository.inside(recovery, "true")).rejects.toThrow();
+  await expect(repository.inside(recovery, "true")).rejects.toThrow(/No such container/i);
 }, 60_000);
 
 test("not even the default image can run: the start fails and names both", async () => {

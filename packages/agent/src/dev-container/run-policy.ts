@@ -135,7 +135,7 @@ export function filterRunArgs(args: readonly string[], bounds: Bounds): Filtered
     const known = option !== undefined && (Object.hasOwn(valued, option.name) || Object.hasOwn(flags, option.name));
     const reason = option === undefined || isBundle(option) ? "the option is not known here" : refuse(option, bounds);
     const width = option?.tokens.length ?? 1;
-    const taken = known || option?.value !== undefined || /^-/.test(args[at + width] ?? "-") ? width : width + 1;
+    const taken = known || option?.value !== undefined || (args[at + width] ?? "-").startsWith("-") ? width : width + 1;
     const tokens = args.slice(at, at + taken);
     if (reason === undefined) kept.push(...tokens);
     else notApplied.push(sentence(tokens, reason));

@@ -33,7 +33,7 @@ services:
   app:
     build: { context: .., dockerfile: .devcontainer/Dockerfile }
     command: sleep infinity
-    volumes: ["..:/workspaces/${"$"}{REPOSITORY:-w}:cached", "data:/data"]
+    volumes: ["..:/workspaces/\${REPOSITORY:-w}:cached", "data:/data"]
     env_file: app.env
     depends_on: [db]
   db:
