@@ -25,7 +25,11 @@ type Collaborators = {
   now(): number;
 };
 
-const Image = z.looseObject({ Image: z.string(), Id: z.string(), State: z.looseObject({ Running: z.boolean() }) });
+const Image = z.looseObject({
+  Image: z.string(),
+  Id: z.string(),
+  State: z.looseObject({ Running: z.boolean(), StartedAt: z.string() }),
+});
 
 export type Disks = ReturnType<typeof disksOf>;
 
@@ -83,13 +87,32 @@ export function disksOf({ engine, names, entries, plug, now }: Collaborators) {
     await plugInto(vm, disk, newest, signal);
   }
 
-  async function plugInto(vm: InstanceId, disk: string, version: number, signal: AbortSignal): Promise<void> {
+  /** A start of a VM and a version of its disk that we know to be together. */
+  const together = new Map<string, string>();
+
+  async function plugInto(
+    vm: InstanceId,
+    disk: string,
+    version: number,
+    signal: AbortSignal,
+    isSure = false,
+  ): Promise<void> {
     const {
       Id: container,
       Image: image,
       State,
     } = await engine.ask(Image, "GET", `/containers/${names.vm(vm)}/json`, { signal });
-    if (State.Running) await plug.plug({ disk, vm, container, image, version }, signal);
+    const start = `${container} ${State.StartedAt} ${version}`;
+    if (!State.Running || (isSure && together.get(disk) === start)) return;
+    await plug.plug({ disk, vm, container, image, version }, signal);
+    together.set(disk, start);
+  }
+
+  async function plugAll(vm: InstanceId, signal: AbortSignal, isSure: boolean): Promise<void> {
+    const records = await readRecords(engine, names, signal);
+    for (const [disk, { version, leaving }] of heldBy(records, vm)) {
+      if (!leaving) await plugInto(vm, disk, version, signal, isSure);
+    }
   }
 
   async function detach(disk: string, vm: InstanceId, call: Call): Promise<void> {
@@ -139,11 +162,13 @@ export function disksOf({ engine, names, entries, plug, now }: Collaborators) {
       return { items: [...records.disks.values()].map((disk) => diskView(disk, records, boxes)), complete: true };
     },
     /** Puts a VM's disks in again, after it started anew. */
-    async plugAll(vm: InstanceId, signal: AbortSignal): Promise<void> {
-      const records = await readRecords(engine, names, signal);
-      for (const [disk, { version, leaving }] of heldBy(records, vm)) {
-        if (!leaving) await plugInto(vm, disk, version, signal);
-      }
+    plugAll: (vm: InstanceId, signal: AbortSignal) => plugAll(vm, signal, false),
+    /** The same, where what this process put in since the VM started is taken to be there. */
+    plugAgain: (vm: InstanceId, signal: AbortSignal) => plugAll(vm, signal, true),
+    /** The VMs that hold disks. */
+    async holders(signal: AbortSignal): Promise<InstanceId[]> {
+      const [boxes, records] = await read(signal);
+      return boxes.flatMap(({ id, state }) => (state === "running" && heldBy(records, id).length > 0 ? [id] : []));
     },
     /** Frees the disks of a VM whose container is gone; whoever was faster has done it already. */
     async freeAll(vm: InstanceId, signal: AbortSignal): Promise<void> {

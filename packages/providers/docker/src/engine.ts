@@ -1,4 +1,7 @@
 // The Docker engine, through dockerode's connection: every answer is read by a schema and every call ends in time.
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import Docker from "dockerode";
 import { z } from "zod";
 import { EngineError } from "./engine-error.ts";
@@ -79,9 +82,17 @@ export function engineAt(socketPath: string) {
         ? answer
         : Buffer.from(typeof answer === "string" ? answer : JSON.stringify(answer));
     },
-    /** An answer as it comes. `signal` ends it. */
-    async stream(method: Method, path: string, given: Given): Promise<NodeJS.ReadableStream> {
-      return (await send(method, path, given, true)) as NodeJS.ReadableStream;
+    /** Runs a prepared exec with this input to its end. */
+    async feed(exec: string, input: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+      const socket = await docker.getExec(exec).start({ hijack: true, stdin: true, abortSignal: signal });
+      socket.resume();
+      await Promise.all([once(socket, "end", { signal }), pipeline(input, socket, { signal })]);
+    },
+    /** An answer as it comes. `signal` ends it, with an error for whoever reads. */
+    async stream(method: Method, path: string, given: Given): Promise<Readable> {
+      const answer = (await send(method, path, given, true)) as Readable;
+      // It may break before anybody reads it.
+      return answer.on("error", () => undefined);
     },
   };
 }

@@ -39,8 +39,8 @@ export type Records = {
   histories: ReadonlyMap<string, History>;
   /** When each id was used up, milliseconds since the epoch. */
   gone: ReadonlyMap<InstanceId, number>;
-  /** VMs that have a volume for their engine. */
-  engines: ReadonlySet<InstanceId>;
+  /** VMs that have a volume for their engine, and when it was made. */
+  engines: ReadonlyMap<InstanceId, number>;
 };
 
 /** Who holds a disk. `leaving`: it is being taken out of that VM and nobody puts it in again. */
@@ -72,7 +72,7 @@ export async function readRecords(engine: Engine, names: Names, signal: AbortSig
   const disks = new Map<string, Disk>();
   const histories = new Map<string, History>();
   const gone = new Map<InstanceId, number>();
-  const engines = new Set<InstanceId>();
+  const engines = new Map<InstanceId, number>();
   for (const { Name, Labels } of found.Volumes ?? []) {
     const volume = parseVolume(names.prefix, Name);
     const createdAt = Number(Labels?.[mark.createdAt] ?? 0);
@@ -83,7 +83,7 @@ export async function readRecords(engine: Engine, names: Names, signal: AbortSig
       const known = histories.get(key) ?? noHistory;
       histories.set(key, withVolume(known, volume.version, entryOf(volume.version, Labels)));
     } else if (volume.what === "gone") gone.set(id, createdAt);
-    else if (volume.what === "engine") engines.add(id);
+    else if (volume.what === "engine") engines.set(id, createdAt);
     else disks.set(id, { id, labels: labelsIn(Labels?.[mark.labels]), createdAt });
   }
   return { disks, histories, gone, engines };

@@ -10,6 +10,8 @@ import { isStatus } from "./engine-error.ts";
 import { type Names, mark } from "./names.ts";
 
 const script = readFileSync(new URL("plug.pl", import.meta.url), "utf8");
+const PERL = "/usr/bin/perl";
+const SCRIPT = "/plug.pl";
 const PLUG_MB = 64;
 
 /** A disk and the VM's process that it goes into or comes out of. `version` is that of the disk's record. */
@@ -39,7 +41,7 @@ export function plugOf(engine: Engine, names: Names) {
     });
     const body = {
       Image: image,
-      Entrypoint: ["/usr/bin/perl", "-e", "$SIG{TERM} = sub { exit 0 }; sleep 60 while 1"],
+      Entrypoint: [PERL, "-e", "$SIG{TERM} = sub { exit 0 }; sleep 60 while 1"],
       Cmd: [],
       Env: [],
       User: "0:0",
@@ -73,22 +75,28 @@ export function plugOf(engine: Engine, names: Names) {
     await engine.tell("POST", `/containers/${name}/start`, { signal });
   }
 
-  async function exec(args: readonly string[], signal: AbortSignal): Promise<{ code: number | null; said: string }> {
-    const body = { Cmd: ["/usr/bin/perl", "/plug.pl", ...args], AttachStdout: true, AttachStderr: true, Tty: true };
+  async function exec(
+    command: readonly string[],
+    signal: AbortSignal,
+    input?: NodeJS.ReadableStream,
+  ): Promise<{ code: number | null; said: string }> {
+    const isFed = input !== undefined;
+    const body = { Cmd: command, AttachStdin: isFed, AttachStdout: true, AttachStderr: true, Tty: !isFed };
     const { Id: id } = await engine.ask(Id, "POST", `/containers/${name}/exec`, { body, signal });
-    const said = await engine.bytes("POST", `/exec/${id}/start`, { body: { Detach: false, Tty: true }, signal });
+    const start = { body: { Detach: false, Tty: true }, signal };
+    const said = isFed ? await engine.feed(id, input, signal) : await engine.bytes("POST", `/exec/${id}/start`, start);
     const { ExitCode: code } = await engine.ask(Ended, "GET", `/exec/${id}/json`, { signal });
-    return { code, said: said.toString("utf8").trim().slice(-400) };
+    return { code, said: (said ?? "").toString().trim().slice(-400) };
   }
 
-  /** Runs the script, in a new container when there is none or the old one does not work. */
-  async function run(args: readonly string[], image: string, signal: AbortSignal) {
+  /** Runs a command in the container, in a new one when there is none or the old one does not work. */
+  async function run(command: readonly string[], image: string, signal: AbortSignal, input?: NodeJS.ReadableStream) {
     for (let tries = 0; ; tries += 1) {
       try {
-        const ended = await exec(args, signal);
-        // The shell's codes for a program or script that is not there: its maker died before it put it there.
+        const ended = await exec(command, signal, input);
+        // Codes of a program or script that is not there: its maker died before it put it there.
         const isBroken = ended.code === null || ended.code === 2 || ended.code >= 126;
-        if (!isBroken || tries > 0) return ended;
+        if (!isBroken || tries > 0 || input !== undefined) return ended;
         await engine.tellUnless([404, 409], "DELETE", `/containers/${name}`, { query: { force: true }, signal });
       } catch (error) {
         // 404: there is none. 409: it does not run. 400: it is being removed.
@@ -102,11 +110,8 @@ export function plugOf(engine: Engine, names: Names) {
     const state = await engine.ask(State, "GET", `/containers/${container}/json`, { signal });
     const { Pid: pid } = state.State;
     if (pid === 0) return;
-    const { code, said } = await run(
-      [deed, String(pid), container, names.disk(disk), String(version), disk],
-      image,
-      signal,
-    );
+    const command = [PERL, SCRIPT, deed, String(pid), container, names.disk(disk), String(version), disk];
+    const { code, said } = await run(command, image, signal);
     if (code === 0 || code === GONE) return;
     throw refusal(code, said, disk, vm);
   }
@@ -116,6 +121,21 @@ export function plugOf(engine: Engine, names: Names) {
     plug: (given: Plugging, signal: AbortSignal) => act("plug", given, signal),
     /** Takes it out. @throws {FailureError} `conflict` while something in the VM still has it. */
     unplug: (given: Plugging, signal: AbortSignal) => act("unplug", given, signal),
+    /**
+     * Runs a constant shell script with arguments `$0`, `$1` and so on where the engine's volumes are at `/volumes`; gives what it
+     * printed. @throws {FailureError} `internal` with its last words; `no_capacity` when the disk is full.
+     */
+    async shell(
+      constant: string,
+      args: readonly string[],
+      image: string,
+      signal: AbortSignal,
+      input?: NodeJS.ReadableStream,
+    ): Promise<string> {
+      const { code, said } = await run(["/bin/sh", "-c", constant, ...args], image, signal, input);
+      if (code === 0) return said;
+      throw fail(/no space left/i.test(said) ? "no_capacity" : "internal", `The plug container: ${said} (${code})`);
+    },
     /** Removes plugs of other versions of the script. */
     async sweep(signal: AbortSignal): Promise<void> {
       const label = [`${mark.installation}=${names.installation}`, `${mark.kind}=plug`];

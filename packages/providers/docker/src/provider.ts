@@ -9,9 +9,12 @@ import { engineAt } from "./engine.ts";
 import { toFailureError } from "./engine-error.ts";
 import { historyIn, readRecords } from "./inventory.ts";
 import { ledger } from "./ledger.ts";
+import { startLook } from "./look.ts";
 import { namesOf } from "./names.ts";
 import { ensureNetwork } from "./network.ts";
 import { plugOf } from "./plug.ts";
+import { preloadedImages } from "./preloaded-images.ts";
+import { tidyingOf } from "./tidying.ts";
 import { type Log, vmsOf } from "./vms.ts";
 
 export type DockerProviderOptions = {
@@ -24,9 +27,12 @@ export type DockerProviderOptions = {
   egressAllow?: readonly string[];
   /** Passed to VMs: where a test arms failpoints inside. */
   failpointFolder?: string;
+  /** What the engine may take to list everything, in milliseconds; 10 s by default. */
+  listMs?: number;
   log: Log;
 };
 
+const LIST_MS = 10_000;
 const OPEN_MS = 20_000;
 
 /**
@@ -44,9 +50,10 @@ export async function dockerProvider(options: DockerProviderOptions): Promise<Pr
   );
   const network = (signal: AbortSignal) => ensureNetwork(engine, names, options.network ?? names.network, signal);
   const disks = disksOf({ engine, names, entries, plug, now });
+  const images = preloadedImages(engine, names, plug, log);
   const processors = await told("Opening the provider", async () => {
     const signal = AbortSignal.timeout(OPEN_MS);
-    await Promise.all([network(signal), plug.sweep(signal)]);
+    await Promise.all([network(signal), plug.sweep(signal), images.open(signal)]);
     return (await engine.ask(z.looseObject({ NCPU: z.int() }), "GET", "/info", { signal })).NCPU;
   });
   const settings = {
@@ -54,7 +61,20 @@ export async function dockerProvider(options: DockerProviderOptions): Promise<Pr
     processors,
     ...(options.failpointFolder === undefined ? {} : { failpointFolder: options.failpointFolder }),
   };
-  const vms = vmsOf({ engine, names, entries, disks, network, settings, now, log });
+  const vms = vmsOf({
+    engine,
+    names,
+    entries,
+    disks,
+    images,
+    network,
+    settings,
+    listMs: options.listMs ?? LIST_MS,
+    now,
+    log,
+  });
+  const tidying = tidyingOf({ engine, names, entries, vms, now });
+  const look = startLook({ engine, names, disks, tidying, log });
 
   return {
     kind: "docker",
@@ -77,7 +97,7 @@ export async function dockerProvider(options: DockerProviderOptions): Promise<Pr
       throw fail("unsupported", `The disk ${checked(disk)} is a volume, which the Docker engine cannot copy at once.`);
     },
     diagnose: (id, { signal }) => forId(id, "Reading the VM's output", () => diagnose(engine, names.vm(id), signal)),
-    async [Symbol.asyncDispose]() {},
+    [Symbol.asyncDispose]: () => look[Symbol.asyncDispose](),
   };
 }
 

@@ -10,6 +10,7 @@ import { isStatus } from "./engine-error.ts";
 import { type Box, historyIn, readBoxes, readRecords, vmView } from "./inventory.ts";
 import type { ledger } from "./ledger.ts";
 import { type Names, mark } from "./names.ts";
+import type { PreloadedImages } from "./preloaded-images.ts";
 import { METADATA_FOLDER, STOP_GRACE_S, type VmSettings, vmContainer } from "./vm-container.ts";
 
 export type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -19,21 +20,22 @@ export type Making = {
   names: Names;
   entries: ReturnType<typeof ledger>;
   disks: Disks;
+  images: PreloadedImages;
   /** The network's id; asked for each VM, since networks can be removed. */
   network(signal: AbortSignal): Promise<string>;
   settings: VmSettings;
+  /** What the engine may take to list everything. */
+  listMs: number;
   now(): number;
   log: Log;
 };
 
 const METADATA_FILE = "metadata.json";
 const AGAIN_MS = 50;
-/** What the engine may take to list everything. */
-const LIST_MS = 10_000;
 
 export type Vms = ReturnType<typeof vmsOf>;
 
-export function vmsOf({ engine, names, entries, disks, network, settings, now, log }: Making) {
+export function vmsOf({ engine, names, entries, disks, images, network, settings, listMs, now, log }: Making) {
   async function find(id: InstanceId, signal: AbortSignal): Promise<Box | undefined> {
     return (await readBoxes(engine, names, signal, id))[0];
   }
@@ -55,6 +57,7 @@ export function vmsOf({ engine, names, entries, disks, network, settings, now, l
 
   async function makeContainer(request: VmRequest, signal: AbortSignal): Promise<void> {
     const name = names.vm(request.id);
+    await images.ensure(request.pool.preload?.images ?? [], request.pool.image, signal);
     const body = vmContainer(request, await network(signal), names, settings, now());
     // 409: somebody else makes it; the name is taken a moment before the container is there.
     while (!(await engine.tellUnless([409], "POST", "/containers/create", { query: { name }, body, signal }))) {
@@ -149,7 +152,7 @@ export function vmsOf({ engine, names, entries, disks, network, settings, now, l
 
   /** All of them; incomplete when the engine takes longer than it may. */
   async function list({ signal }: Call): Promise<Listing<ProviderVm>> {
-    const slow = AbortSignal.timeout(LIST_MS);
+    const slow = AbortSignal.timeout(listMs);
     const within = AbortSignal.any([signal, slow]);
     try {
       const boxes = await readBoxes(engine, names, within);
@@ -162,7 +165,7 @@ export function vmsOf({ engine, names, entries, disks, network, settings, now, l
     }
   }
 
-  return { create, get: view, list, label, start, stop, remove };
+  return { create, get: view, list, label, start, stop, remove, discard };
 }
 
 function usedUp(id: InstanceId) {
