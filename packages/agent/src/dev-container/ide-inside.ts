@@ -11,6 +11,7 @@ import type { Container } from "./container.ts";
 import { type EngineAccess, execArgs, MARK } from "./in-container.ts";
 import { giveOwnFolder, INSIDE, type InsideFolder } from "./inside-folder.ts";
 import { isAlive, type MarkedProcess, markedProcesses, signalProcess } from "./marked-processes.ts";
+import { OWN_NODE } from "./own-libc.ts";
 import { dialReceived, readReceived } from "./received-file.ts";
 
 const LOOK_EVERY_MS = 250;
@@ -91,8 +92,8 @@ function leaderOf(all: readonly MarkedProcess[], entry: string): MarkedProcess |
   return all.find(({ parent, args }) => !pids.has(parent) && args.includes(entry));
 }
 
-/** Both of our Nodes stand in folders that no image has. */
-const isOurs = (program: string) => /\/(?:bin|own)\/node$/.test(program) && program.includes("gitspaces");
+/** Both of our Nodes, as /proc names them: by the container's own paths. */
+const isOurs = (program: string) => program === INSIDE.node || program === OWN_NODE;
 
 /** What serves the IDE is what our Node runs; a terminal's programs are the person's, and hear of the end by their terminal. */
 function endHelpers(all: readonly MarkedProcess[]): void {

@@ -5,11 +5,11 @@ import type { Logger } from "@gitspaces/daemon";
 import { Ide, type IdeRunner, type IdeState } from "../ide.ts";
 import type { Container } from "./container.ts";
 import { installExtensions } from "./extensions.ts";
-import { type EngineAccess, runInside } from "./in-container.ts";
-import { INSIDE, type InsideFolder } from "./inside-folder.ts";
+import type { EngineAccess } from "./in-container.ts";
+import type { InsideFolder } from "./inside-folder.ts";
 import { ideInside } from "./ide-inside.ts";
-import { libcSentence, runsOurPrograms } from "./libc.ts";
-import { lendLibc } from "./own-libc.ts";
+import { libcSentence } from "./libc.ts";
+import { nodeInside } from "./node-inside.ts";
 
 export interface ContainerIde extends AsyncDisposable {
   readonly state: IdeState;
@@ -48,9 +48,9 @@ export function openContainerIde({ engine, inside, note, log }: Parts): Containe
     await ide.leave();
   };
   const nodeFor = async (container: Container): Promise<string> => {
-    if (runsOurPrograms(container.libc) ?? (await tryNode(engine, container))) return INSIDE.node;
-    note(libcSentence(container.libc));
-    return await lendLibc(inside, inside.node);
+    const { node, isLent } = await nodeInside({ engine, inside, container });
+    if (isLent) note(libcSentence(container.libc));
+    return node;
   };
   const followUp = async ({ container, node, ide, installing }: Present) => {
     await ide.ready(installing.signal);
@@ -96,14 +96,6 @@ export function openContainerIde({ engine, inside, note, log }: Parts): Containe
       if (present !== undefined) await letGo(present);
     },
   };
-}
-
-const TRY_DEADLINE_MS = 10_000;
-
-async function tryNode(engine: EngineAccess, container: Container): Promise<boolean> {
-  const signal = AbortSignal.timeout(TRY_DEADLINE_MS);
-  const { code } = await runInside(engine, container, { args: [INSIDE.node, "--version"], cwd: "/", signal });
-  return code === 0;
 }
 
 /** Answers every call with what the first one gave; one that failed is made again. */

@@ -11,6 +11,7 @@ import type { Engine } from "./engine.ts";
 import { prepareGitInside } from "./git-inside.ts";
 import type { DoorAnswers } from "./inner-door.ts";
 import { INSIDE, type InsideFolder } from "./inside-folder.ts";
+import { nodeInside } from "./node-inside.ts";
 
 type Asked = { house: Pick<House, "journal" | "identities" | "log">; present: () => Container | undefined };
 
@@ -39,6 +40,7 @@ export async function prepareGit(
   { engine, inside, container }: { engine: Engine; inside: InsideFolder; container: Container },
 ): Promise<void> {
   const folder = { here: join(inside.tools, "git"), inside: "/opt/gitspaces/git" };
-  const node = container.libc.kind === "glibc" ? INSIDE.node : undefined;
-  await prepareGitInside(work, secrets, { engine, container, folder, door: INSIDE.door, node });
+  // Where none can run, the programs do with what the image has.
+  const found = await nodeInside({ engine, inside, container }).catch(() => undefined);
+  await prepareGitInside(work, secrets, { engine, container, folder, door: INSIDE.door, node: found?.node });
 }

@@ -1,5 +1,6 @@
 // For images whose C library our programs do not know: Node with the loader and libraries of this VM, made when first needed.
 // It appears inside at /opt/gitspaces/own, and programs that it starts are the image's own again.
+import { randomUUID } from "node:crypto";
 import { constants, existsSync, readFileSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -20,8 +21,7 @@ const askedForLater = /^(?:libresolv|libnss_dns|libnss_files|librt|libutil)\.so\
 export async function lendLibc({ tools }: Pick<InsideFolder, "tools">, node: string): Promise<string> {
   const own = join(tools, "own");
   if (existsSync(own)) return OWN_NODE;
-  const beside = `${own}.${process.pid}.new`;
-  await rm(beside, { recursive: true, force: true });
+  const beside = `${own}.${randomUUID()}.new`;
   await mkdir(beside);
   const interpreter = await interpreterOf(node);
   const loader = readFileSync(interpreter);
@@ -29,18 +29,23 @@ export async function lendLibc({ tools }: Pick<InsideFolder, "tools">, node: str
   const there = join(tools, basename(libraries));
   await mkdir(there, { recursive: true });
   for (const library of await librariesOf(interpreter, node)) await replace(library, join(there, basename(library)));
-  await writeFile(join(tools, "ld.so.new"), patchLoader(loader, libraries), { mode: 0o755 });
-  await rename(join(tools, "ld.so.new"), join(tools, basename(LOADER)));
+  await writeFile(join(beside, "ld.so"), patchLoader(loader, libraries), { mode: 0o755 });
+  await rename(join(beside, "ld.so"), join(tools, basename(LOADER)));
   await copyFile(node, join(beside, "node"), constants.COPYFILE_FICLONE);
   await nameLoader(join(beside, "node"));
-  await rename(beside, own);
+  await rename(beside, own).catch(async (error: unknown) => {
+    // Somebody was faster, with the same.
+    if (!existsSync(own)) throw error;
+    await rm(beside, { recursive: true });
+  });
   return OWN_NODE;
 }
 
 async function replace(from: string, to: string): Promise<void> {
-  await cp(from, `${to}.new`, { dereference: true });
-  await chmod(`${to}.new`, 0o755);
-  await rename(`${to}.new`, to);
+  const beside = `${to}.${randomUUID()}.new`;
+  await cp(from, beside, { dereference: true });
+  await chmod(beside, 0o755);
+  await rename(beside, to);
 }
 
 async function interpreterOf(program: string): Promise<string> {
