@@ -98,7 +98,7 @@ COPY packages/vm-pool packages/vm-pool
 COPY packages/providers packages/providers
 COPY apps/runner apps/runner
 USER 1000:1000
-RUN node --max-semi-space-size=2 deploy/docker/compile.ts apps/runner/src/runner.ts
+RUN node --max-semi-space-size=2 deploy/docker/compile.ts apps/runner/src/runner.ts packages/providers/docker/src/index.ts
 
 FROM daemon AS runner
 COPY --from=runner-files /opt/gitspaces /opt/gitspaces
