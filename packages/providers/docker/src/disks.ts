@@ -22,7 +22,7 @@ type Collaborators = {
   names: Names;
   entries: ReturnType<typeof ledger>;
   plug: Plug;
-  now(): number;
+  now: () => number;
 };
 
 const Image = z.looseObject({

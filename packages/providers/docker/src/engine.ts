@@ -29,7 +29,7 @@ export function engineAt(socketPath: string) {
     protocol: "http",
     host: undefined,
     timeout: undefined,
-  } as Docker.DockerOptions);
+  });
 
   /** Sends a request and gives its answer unread. @throws {EngineError} with the engine's own words. */
   async function send(method: Method, path: string, given: Given, asStream = false): Promise<unknown> {
@@ -46,7 +46,7 @@ export function engineAt(socketPath: string) {
           abortSignal: within,
           isStream: asStream,
           statusCodes: { 200: true, 201: true, 204: true, 304: true },
-        } as never,
+        },
         (error: unknown, answer: unknown) => {
           if (error === null || error === undefined) resolve(answer);
           else reject(within.aborted ? (within.reason as Error) : EngineError.of(error, socketPath));

@@ -88,7 +88,7 @@ test("an engine that does not answer in time gives an incomplete list, one that 
 });
 
 test("a plug container that is broken or gone is replaced", async () => {
-  const { provider, engine, names, reach, writeHome } = await bench();
+  const { provider, engine, names, reach, writeHome, readHome } = await bench();
   const vm = await provider.create(requestFor(testPool), call());
   await reach(vm);
   const signal = AbortSignal.timeout(20_000);
@@ -97,11 +97,12 @@ test("a plug container that is broken or gone is replaced", async () => {
     await provider.createDisk(disk, {}, call());
     await provider.attachDisk(disk, vm.id, call());
     await writeHome(vm, "mine", disk);
+    expect([harm, await readHome(vm, ".gitspaces/disk")]).toEqual([harm, `${disk}\n`]);
     await provider.detachDisk(disk, vm.id, call());
-    const [plug] = (await engine.ask(Found, "GET", "/containers/json", {
+    const [plug] = await engine.ask(Found, "GET", "/containers/json", {
       query: filters({ label: [`${mark.installation}=${names.installation}`, `${mark.kind}=plug`] }),
       signal,
-    }))!;
+    });
     if (harm === "") await engine.tell("DELETE", `/containers/${plug!.Id}`, { query: { force: true }, signal });
     else await engine.tell("POST", `/containers/${plug!.Id}${harm}`, { query: { t: 0 }, signal });
   }

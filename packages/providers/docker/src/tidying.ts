@@ -13,7 +13,7 @@ const ORPHAN_MS = 600_000;
 const UNFINISHED_MS = 60_000;
 
 export type Tidying = ReturnType<typeof tidyingOf>;
-type Collaborators = { engine: Engine; names: Names; entries: ReturnType<typeof ledger>; vms: Vms; now(): number };
+type Collaborators = { engine: Engine; names: Names; entries: ReturnType<typeof ledger>; vms: Vms; now: () => number };
 
 export type Leftovers = {
   /** Removed, yet still there. */

@@ -22,11 +22,11 @@ export type Making = {
   disks: Disks;
   images: PreloadedImages;
   /** The network's id; asked for each VM, since networks can be removed. */
-  network(signal: AbortSignal): Promise<string>;
+  network: (signal: AbortSignal) => Promise<string>;
   settings: VmSettings;
   /** What the engine may take to list everything. */
   listMs: number;
-  now(): number;
+  now: () => number;
   log: Log;
 };
 

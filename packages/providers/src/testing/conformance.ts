@@ -7,15 +7,15 @@ import type { Call, Labels, Provider, ProviderVm, VmRequest } from "../provider.
 export type ProviderUnderTest = {
   provider: Provider;
   /** A second opening of the same provider, as another process would have it. */
-  reopen(): Promise<Provider>;
+  reopen: () => Promise<Provider>;
   /** Writes a file into the home of a VM, as its user would; read by `readHome`. */
-  writeHome(vm: ProviderVm, name: string, text: string): Promise<void>;
-  readHome(vm: ProviderVm, name: string): Promise<string | undefined>;
+  writeHome: (vm: ProviderVm, name: string, text: string) => Promise<void>;
+  readHome: (vm: ProviderVm, name: string) => Promise<string | undefined>;
   /** Resolves once the agent inside answers at the VM's address and port; rejects when it does not within seconds. */
-  reach(vm: ProviderVm): Promise<void>;
+  reach: (vm: ProviderVm) => Promise<void>;
   /** What VMs are made from; by default the process provider's. */
   pool?: PoolSpec;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 };
 
 const processPool: PoolSpec = { name: "default", type: "process", warm: 0, max: 10, image: "default", isDefault: true };
