@@ -71,11 +71,12 @@ test("only the runner holds the engine's socket, once the VMs' image is made", a
 });
 
 test("Redis and the control plane are not on the VMs' network, and what is published is on loopback", async () => {
+  const vmNetwork = system.env["GITSPACES_DOCKER_NETWORK"] ?? "";
   const onVms = [];
   const published = [];
   for (const service of servers) {
     const { NetworkSettings } = await system.inspect(service);
-    if (system.env["GITSPACES_DOCKER_NETWORK"]! in NetworkSettings.Networks) onVms.push(service);
+    if (Object.keys(NetworkSettings.Networks).includes(vmNetwork)) onVms.push(service);
     published.push(
       ...Object.values(NetworkSettings.Ports).flatMap((bound) => bound?.map(({ HostIp }) => HostIp) ?? []),
     );

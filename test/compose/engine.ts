@@ -14,8 +14,18 @@ export function engineSocket(): string {
   return host.slice("unix://".length);
 }
 
-/** What a command of docker prints, without the last line's end. @throws with what it said. */
+/** What a command of docker prints, without the last line's end. It builds with the older builder. @throws with what it said. */
 export async function docker(...args: string[]): Promise<string> {
-  const { stdout } = await run(client, args, { maxBuffer: 20_000_000, env: { ...process.env, DOCKER_BUILDKIT: "0" } });
+  return await ask(args, "0");
+}
+
+/** The same, with BuildKit. */
+export async function buildWithBuildKit(args: string[]): Promise<string> {
+  return await ask(args, "1");
+}
+
+async function ask(args: string[], buildKit: "0" | "1"): Promise<string> {
+  const env = { ...process.env, DOCKER_BUILDKIT: buildKit };
+  const { stdout } = await run(client, args, { maxBuffer: 20_000_000, env });
   return stdout.trim();
 }

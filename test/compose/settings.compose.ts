@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { type Composition, openComposition } from "./composition.ts";
-import { docker } from "./engine.ts";
+import { buildWithBuildKit, docker } from "./engine.ts";
 
 const development = ["control-plane", "delegate", "gateway", "redis", "runner", "setup", "vm-image"];
 const profiles: Record<string, string[]> = {
@@ -39,6 +39,13 @@ test.each(Object.entries(profiles))("the profile %s adds %j", async (profile, ad
   const named = Object.entries(services).filter(([, service]) => service.profiles?.includes(profile) ?? false);
   expect(named.map(([name]) => name).toSorted()).toEqual(added);
 });
+
+test("the images build with BuildKit as they do with the builder before it", async () => {
+  const folder = inject("clone").folder;
+  const images = ["delegate", "runner", "gateway", "control-plane", "setup"];
+  for (const target of images)
+    expect(await buildWithBuildKit(["build", "--quiet", "--target", target, folder])).toMatch(/^sha256:/);
+}, 600_000);
 
 /** The file as Compose understands it, as JSON. */
 async function configOf(...options: string[]): Promise<string> {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { variableName } from "@gitspaces/daemon";
 import { GatewayConfig } from "../../apps/gateway/src/config.ts";
 import { ConfigSchema as DelegateConfig } from "../../apps/delegate/src/config.ts";
 import { RunnerConfig } from "../../apps/runner/src/config.ts";
@@ -40,23 +41,22 @@ test.each(units)("%s is exposed to little", async (name) => {
   expect(told.stdout).toMatch(/Overall exposure level/);
 });
 
-test.each(Object.entries(settings))("the unit of the %s sets only what that daemon reads", (name, schema) => {
-  const text = readFileSync(join(source, `gitspaces-${name}.service`), "utf8");
-  const known = Object.keys(schema.shape).map(
-    (key) => `GITSPACES_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
-  );
-  const set = [...text.matchAll(/^Environment=(.+)$/gm)].flatMap(([, line = ""]) =>
-    line.split(" ").map((pair) => pair.slice(0, pair.indexOf("="))),
-  );
-  expect(set.filter((variable) => variable.startsWith("GITSPACES_") && !known.includes(variable))).toEqual([]);
-  const secrets = Object.keys(schema.shape).filter((key) => /(?:Token|Password|Key|Fingerprint|Keys)File$/.test(key));
-  const fromCredentials = [...text.matchAll(/^Environment=(\S+)=\/run\/credentials\/%n\//gm)].map(
-    ([, variable]) => variable,
-  );
-  expect(fromCredentials.toSorted()).toEqual(
-    known.filter((_, at) => secrets.includes(Object.keys(schema.shape)[at] ?? "")).toSorted(),
-  );
-});
+test.each(Object.entries(settings))(
+  "the unit of the %s sets what that daemon reads, and all of its secrets",
+  (name, schema) => {
+    const text = readFileSync(join(source, `gitspaces-${name}.service`), "utf8");
+    const keys = Object.keys(schema.shape);
+    const set = [...text.matchAll(/^Environment=(.+)$/gm)].flatMap(([, line = ""]) => line.split(" "));
+    const ours = set
+      .map((pair) => pair.slice(0, pair.indexOf("=")))
+      .filter((variable) => variable.startsWith("GITSPACES_"));
+    expect(ours.filter((variable) => !keys.map(variableName).includes(variable))).toEqual([]);
+    const secrets = keys.filter((key) => /(?:Token|Password|Key|Fingerprint|Keys)File$/.test(key)).map(variableName);
+    const lent = [...text.matchAll(/^Environment=(\S+)=\/run\/credentials\/%n\/(\S+)$/gm)];
+    expect(new Set(lent.map(([, variable]) => variable))).toEqual(new Set(secrets));
+    for (const [, , file] of lent) expect(text).toContain(`\nLoadCredential=${file}:/`);
+  },
+);
 
 test.each(units)("%s starts its daemon as its image does, in production and again when it ends", (name) => {
   const text = readFileSync(join(source, name), "utf8");
