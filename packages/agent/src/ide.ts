@@ -73,7 +73,8 @@ export class Ide implements AsyncDisposable {
         throw error;
       });
     if (this.#state === "ready") return;
-    throw fail("ide_failed", `The IDE did not start: ${this.#output.at(-1) ?? "it said nothing"}`, {
+    const said = this.#output.findLast((line) => /error/i.test(line)) ?? this.#output.at(-1);
+    throw fail("ide_failed", `The IDE did not start: ${said ?? "it said nothing"}`, {
       details: { output: this.#output.join("\n") },
     });
   }

@@ -35,6 +35,8 @@ export const INSIDE = {
 export type InsideFolder = {
   /** The VM's own path of the Node that appears inside. */
   node: string;
+  /** The version of this VM's glibc, for which everything that appears inside was compiled at the latest. */
+  glibc: string;
   /** Values for the devcontainer CLI's `--mount`. */
   mounts: string[];
   /** What appears inside at `/opt/gitspaces`, as the agent may write it: programs. */
@@ -47,7 +49,7 @@ export type InsideFolder = {
 
 const OWN_FOLDER_BYTES = "16m";
 const MOUNT_DEADLINE_MS = 10_000;
-const scripts = ["gitspaces.mjs", "furnish.mjs", "install-extensions.mjs"] as const;
+const scripts = ["gitspaces.mjs", "furnish.mjs", "install-extensions.mjs", "probe.mjs"] as const;
 const sources = join(import.meta.dirname, "../inside");
 
 const modules = "node_modules";
@@ -91,6 +93,7 @@ export async function openInsideFolder({ folder, imageFolder, node }: Parts): Pr
   await ensure(received, ["-t", "tmpfs", "-o", `size=${OWN_FOLDER_BYTES},nosuid,nodev,noexec,mode=0700`, "gitspaces"]);
   return {
     node,
+    glibc: glibcOfVm(),
     mounts: [
       `type=bind,source=${toolsSeen},target=/opt/gitspaces`,
       `type=bind,source=${sentSeen},target=${INSIDE.run}`,
@@ -99,6 +102,12 @@ export async function openInsideFolder({ folder, imageFolder, node }: Parts): Pr
     sent,
     received,
   };
+}
+
+/** The one that this process runs with. A VM without glibc has none that could be compared with. */
+function glibcOfVm(): string {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime ?? "999.0";
 }
 
 /** Gives the writable folder to the container's user. It is the root of a mount, so nobody inside can put a link in its place. */

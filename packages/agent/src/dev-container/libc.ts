@@ -1,15 +1,21 @@
 // Whether the programs of this VM run in an image, judged by its C library. Pure.
 import type { Container } from "./container.ts";
 
-/** What Node and the IDE's terminals were linked against. */
-const OLDEST_GLIBC = [2, 28] as const;
+/** Node itself does not run with an older one. */
+const OLDEST_GLIBC = "2.28";
 
-/** Nothing when only trying can tell. */
-export function runsOurPrograms(libc: Container["libc"]): boolean | undefined {
+/** Nothing when only trying can tell. `ofVm` is the glibc of the VM, for which everything of it was compiled at the latest. */
+export function runsOurPrograms(libc: Container["libc"], ofVm: string): boolean | undefined {
   if (libc.kind === "musl") return false;
   if (libc.kind === "none") return undefined;
-  const [major = 0, minor = 0] = libc.version.split(".").map(Number);
-  return major > OLDEST_GLIBC[0] || (major === OLDEST_GLIBC[0] && minor >= OLDEST_GLIBC[1]);
+  if (isOlder(libc.version, OLDEST_GLIBC)) return false;
+  return isOlder(libc.version, ofVm) ? undefined : true;
+}
+
+function isOlder(one: string, other: string): boolean {
+  const [major = 0, minor = 0] = one.split(".").map(Number);
+  const [otherMajor = 0, otherMinor = 0] = other.split(".").map(Number);
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
 }
 
 /** For the person: why the IDE brings a C library of its own. */

@@ -13,6 +13,7 @@ import { openContainerIde } from "./ide.ts";
 import { runInside } from "./in-container.ts";
 import { INSIDE } from "./inside-folder.ts";
 import { libcSentence, runsOurPrograms } from "./libc.ts";
+import { nodeInside } from "./node-inside.ts";
 import { lendLibc, OWN_NODE } from "./own-libc.ts";
 
 const MUSL_IMAGE = "gitspaces-test/musl:latest";
@@ -65,13 +66,25 @@ test("the IDE comes up there, and the person is told what is different", async (
 
 test.each([
   [{ kind: "glibc", version: "2.36" }, true],
-  [{ kind: "glibc", version: "2.28" }, true],
-  [{ kind: "glibc", version: "2.17" }, false],
+  [{ kind: "glibc", version: "2.41" }, true],
   [{ kind: "glibc", version: "3.0" }, true],
+  [{ kind: "glibc", version: "2.31" }, undefined],
+  [{ kind: "glibc", version: "2.28" }, undefined],
+  [{ kind: "glibc", version: "2.17" }, false],
   [{ kind: "musl" }, false],
   [{ kind: "none" }, undefined],
-] as const)("%j runs our programs: %s", (libc, expected) => {
-  expect(runsOurPrograms(libc)).toBe(expected);
+] as const)("on a VM with glibc 2.36, whether %j runs its programs: %s", (libc, expected) => {
+  expect(runsOurPrograms(libc, "2.36")).toBe(expected);
+});
+
+test("where only trying can tell, it is tried", async () => {
+  const { engine } = box;
+  const unknown = { ...box.container, libc: { kind: "none" } as const };
+  expect(await nodeInside({ engine, inside: vm.inside, container: unknown })).toEqual({ node: OWN_NODE, isLent: true });
+  await using other = await testContainer(vm.options);
+  const older = { ...other.container, libc: { kind: "glibc", version: "2.31" } as const };
+  const found = await nodeInside({ engine, inside: vm.inside, container: older });
+  expect(found).toEqual({ node: INSIDE.node, isLent: false });
 });
 
 test("a changed loader is as long as it was and knows our folder alone", () => {
