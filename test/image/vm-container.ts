@@ -10,10 +10,11 @@ const testEngine = "unix:///run/gitspaces-test-engine/docker.sock";
 const env: NodeJS.ProcessEnv = { ...process.env, DOCKER_HOST: process.env["DOCKER_HOST"] || testEngine };
 const BUILD_MS = 9 * 60_000;
 
-/** What a container needs to stand in for a VM. */
+/** What a container needs to stand in for a VM, with `--cgroupns=private` where it has no service manager. */
 export const rights = [
-  ...["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "MKNOD"].flatMap((name) => ["--cap-add", name]),
-  ...["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--cgroupns=private"],
+  ...["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "MKNOD"].map((name) => `--cap-add=${name}`),
+  "--security-opt=seccomp=unconfined",
+  "--security-opt=apparmor=unconfined",
 ];
 
 /** The images of this checkout; built when they are not there. */
@@ -23,6 +24,17 @@ export const images = async () => await ensureVmImage({ env, signal: AbortSignal
 export async function docker(...args: string[]): Promise<string> {
   const { stdout, stderr } = await execute("docker", args, { env, timeout: 60_000, maxBuffer: 16 << 20 });
   return args[0] === "logs" ? stdout + stderr : stdout.trim();
+}
+
+type BuildOf = { dockerfile: string; folder: string; args: Record<string, string> };
+
+/** Builds an image of a folder and a Dockerfile beside it. */
+export async function build(tag: string, { dockerfile, folder, args }: BuildOf): Promise<void> {
+  const given = Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`);
+  await execute("docker", ["build", "--quiet", "--tag", tag, "--file", dockerfile, ...given, folder], {
+    env: { ...env, DOCKER_BUILDKIT: "0" },
+    timeout: BUILD_MS,
+  });
 }
 
 /** Copies an image into the engine inside a VM. */
@@ -41,11 +53,13 @@ export async function openMachines() {
   const made: string[] = [];
   return {
     network,
-    /** Starts a container and gives its name. */
-    async run(name: string, args: readonly string[]): Promise<string> {
+    /** Starts a container and gives its name; `prepare` has it before it runs. */
+    async run(name: string, args: readonly string[], prepare = async (_name: string) => {}): Promise<string> {
       const full = `${prefix}-${name}`;
       made.push(full);
-      await docker("run", "--detach", "--name", full, "--network", network, ...args);
+      await docker("create", "--name", full, "--network", network, ...args);
+      await prepare(full);
+      await docker("start", full);
       return full;
     },
     async [Symbol.asyncDispose]() {

@@ -15,7 +15,7 @@ let vm: string;
 beforeAll(async () => {
   image = (await images()).vm;
   machines = await openMachines();
-  vm = await machines.run("vm", [...rights, image, "/opt/gitspaces/bin/node", "-e", standIn]);
+  vm = await machines.run("vm", ["--cgroupns=private", ...rights, image, "/opt/gitspaces/bin/node", "-e", standIn]);
   await until(agentPid, (pid) => pid !== "");
   await startEngine();
   await loadInto(vm, small);
@@ -38,7 +38,7 @@ async function startEngine(): Promise<void> {
 test("an agent that is killed is started again", async () => {
   const before = await agentPid();
   await inVm("kill", "-KILL", before);
-  await until(agentPid, (pid) => pid !== "" && pid !== before);
+  expect(await until(agentPid, (pid) => pid !== "" && pid !== before)).toMatch(/^\d+$/);
 });
 
 test("the VM's own engine runs containers", async () => {
@@ -51,6 +51,13 @@ test("two starts at once give one engine, and a start of one that runs leaves it
   await until(engineState, (state) => state === "running");
   expect(await daemons()).toBe("1");
   expect(await shell("cat /run/gitspaces/engine-pid")).toBe(before);
+});
+
+test("an engine takes nothing with it of who started it: its agent ends what carries its mark", async () => {
+  await engine("stop");
+  await docker("exec", "--env", "GITSPACE_VM=vm-1", vm, "/opt/gitspaces/bin/engine", "start");
+  await until(engineState, (state) => state === "running");
+  expect(await shell("cat /proc/$(cat /run/gitspaces/engine-pid)/environ | tr '\\0' '\\n'")).not.toContain("GITSPACE");
 });
 
 test("an engine that is killed comes back and finds its containers running", async () => {
