@@ -114,7 +114,7 @@ async function post(path: string, body: unknown): Promise<{ status: number; body
   });
 }
 const enrolWith = async (token: string, key = newKey(), name = "anything") =>
-  await post("/enrol", { token, csr: await makeCsr(key, name) });
+  await post("/enrol", { token, csr: makeCsr(key, name) });
 
 test("an agent enrols as the instance of its token, whatever name its request has, for seven days", async () => {
   const key = newKey();
@@ -142,7 +142,7 @@ test("I6: a runner that ends over an enrolment, before or after the token was sp
   const token = await open.tokens.make(ID);
   const key = newKey();
   // Where the first attempt ended: recorded, not answered.
-  await open.store.enrolled(ID, (await readCsr(await makeCsr(key))).keyFingerprint);
+  await open.store.enrolled(ID, (await readCsr(makeCsr(key))).keyFingerprint);
   expect((await enrolWith(token)).body).toMatchObject({ code: "denied" });
   expect((await enrolWith(token, key)).status).toBe(200);
   // Where the second ended: spent, and the answer lost.
@@ -221,7 +221,7 @@ test.each([
   ["a request that is none", { token: "x", csr: "hello" }, "csr"],
   ["an unknown token", { token: "x".repeat(48), csr: "valid" }, "token"],
 ])("%s is refused with a reason", async (_case, body, word) => {
-  const csr = await makeCsr(newKey());
+  const csr = makeCsr(newKey());
   const sent = typeof body === "object" && "csr" in body && body.csr === "valid" ? { ...body, csr } : body;
   const { status, body: problem } = await post("/enrol", sent);
   expect([400, 403]).toContain(status);
@@ -229,7 +229,7 @@ test.each([
 });
 
 test("a request with a changed bit is refused", async () => {
-  const csr = await makeCsr(newKey());
+  const csr = makeCsr(newKey());
   const der = Buffer.from(csr.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
   der[der.length - 3] = (der.at(-3) ?? 0) ^ 1;
   const changed = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64")}\n-----END CERTIFICATE REQUEST-----\n`;
@@ -257,23 +257,23 @@ test("a recorded instance renews with its key, even long after its certificate e
   const key = newKey();
   const { certificate } = EnrolAnswer.parse((await enrolWith(await open.tokens.make(ID), key)).body);
   open.clock.at += 30 * DAY_MS;
-  const renewed = EnrolAnswer.parse((await post("/renew", { csr: await makeCsr(key), certificate })).body);
+  const renewed = EnrolAnswer.parse((await post("/renew", { csr: makeCsr(key), certificate })).body);
   expect(Date.parse(new X509Certificate(renewed.certificate).validTo)).toBeGreaterThan(open.clock.at);
-  expect((await post("/renew", { csr: await makeCsr(newKey()), certificate })).body).toMatchObject({
+  expect((await post("/renew", { csr: makeCsr(newKey()), certificate })).body).toMatchObject({
     code: "denied",
     field: "csr",
   });
   await open.store.forget(ID, "default", null);
-  expect((await post("/renew", { csr: await makeCsr(key), certificate })).body).toMatchObject({ code: "denied" });
+  expect((await post("/renew", { csr: makeCsr(key), certificate })).body).toMatchObject({ code: "denied" });
 });
 
 test("a delegate renews in time, not after", async () => {
   const key = newKey();
   const { certificate } = EnrolAnswer.parse((await enrolWith("d".repeat(48), key, "east")).body);
   open.clock.at += 5 * DAY_MS;
-  expect((await post("/renew", { csr: await makeCsr(key), certificate })).status).toBe(200);
+  expect((await post("/renew", { csr: makeCsr(key), certificate })).status).toBe(200);
   open.clock.at += 3 * DAY_MS;
-  expect((await post("/renew", { csr: await makeCsr(key), certificate })).body).toMatchObject({
+  expect((await post("/renew", { csr: makeCsr(key), certificate })).body).toMatchObject({
     code: "denied",
     field: "certificate",
   });
@@ -290,7 +290,7 @@ test("another CA's certificate renews nothing, even under our installation's nam
     ["verify"],
   );
   const certificate = await other.issue(imported, "gateway", "east", open.clock.at);
-  const csr = await makeCsr(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  const csr = makeCsr(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
   expect((await post("/renew", { csr, certificate })).body).toMatchObject({ code: "denied", field: "certificate" });
 });
 

@@ -83,7 +83,7 @@ test("a key that cannot be read is not replaced by another", async () => {
 
 test("the request is for the process's own key and name, signed by that key", async () => {
   const key = loadOrMakeKey(join(root, "csr.pem"));
-  const request = new Pkcs10CertificateRequest(await makeCsr(key, "local"));
+  const request = new Pkcs10CertificateRequest(makeCsr(key, "local"));
   expect(await request.verify()).toBe(true);
   expect(request.subject).toBe("CN=local");
   const spki = createPublicKey(key).export({ type: "spki", format: "der" });

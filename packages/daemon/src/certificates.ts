@@ -9,6 +9,7 @@ import {
   parseCertificateName,
   type Role,
 } from "@gitspaces/contracts";
+import { makeCertificateRequest } from "./certificate-request.ts";
 import { postEnrolment } from "./enrolment-request.ts";
 import type { Logger } from "./log.ts";
 import { keyFingerprint, type TlsIdentity } from "./tls.ts";
@@ -29,20 +30,8 @@ export type Enrolment = {
 };
 
 /** A PKCS #10 request (RFC 2986) for a P-256 key in PEM, signed by it; `name` is its common name. */
-export async function makeCsr(keyPem: string, name = "gitspaces"): Promise<string> {
-  await import("reflect-metadata");
-  const { Pkcs10CertificateRequestGenerator } = await import("@peculiar/x509");
-  const { createPrivateKey, createPublicKey } = await import("node:crypto");
-  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-  const pkcs8 = createPrivateKey(keyPem).export({ type: "pkcs8", format: "der" });
-  const spki = createPublicKey(keyPem).export({ type: "spki", format: "der" });
-  const keys = {
-    privateKey: await crypto.subtle.importKey("pkcs8", pkcs8, algorithm, false, ["sign"]),
-    publicKey: await crypto.subtle.importKey("spki", spki, algorithm, true, ["verify"]),
-  };
-  const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
-  const request = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${name}`, keys, signingAlgorithm });
-  return request.toString("pem");
+export function makeCsr(keyPem: string, name = "gitspaces"): string {
+  return makeCertificateRequest(keyPem, name);
 }
 
 /** The key at `keyFile`, made (P-256, 0600) when there is none. */
@@ -109,7 +98,7 @@ async function renewOrJoin(enrolment: Enrolment, present: TlsIdentity): Promise<
 }
 
 async function join(enrolment: Enrolment, key: string): Promise<TlsIdentity> {
-  const csr = await makeCsr(key, enrolment.name);
+  const csr = makeCsr(key, enrolment.name);
   const url = new URL("/enrol", enrolment.enrolUrl);
   const body = { token: enrolment.token, csr };
   return keep(enrolment, key, await postEnrolment(url, enrolment.caFingerprint, body, enrolment.signal));
@@ -121,7 +110,7 @@ function keep(enrolment: Enrolment, key: string, answer: EnrolAnswer): TlsIdenti
 }
 
 async function renew(enrolment: Enrolment, identity: TlsIdentity): Promise<TlsIdentity> {
-  const csr = await makeCsr(identity.key, enrolment.name);
+  const csr = makeCsr(identity.key, enrolment.name);
   const body = { csr, certificate: identity.certificate };
   return keep(
     enrolment,
