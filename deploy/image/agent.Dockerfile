@@ -23,5 +23,5 @@ EXPOSE 8083
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
 ENTRYPOINT ["/usr/bin/tini", "--", "/opt/gitspaces/bin/init"]
-CMD ["/opt/gitspaces/bin/node", "--max-semi-space-size=2", "--disable-warning=ExperimentalWarning", \
+CMD ["/opt/gitspaces/bin/node", "--max-semi-space-size=1", "--v8-pool-size=1", "--disable-warning=ExperimentalWarning", \
     "/opt/gitspaces/packages/agent/src/main.ts"]
