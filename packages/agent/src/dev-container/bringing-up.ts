@@ -6,7 +6,7 @@ import { fail } from "@gitspaces/contracts";
 import { failpoint } from "@gitspaces/daemon";
 import type { Work } from "../work.ts";
 import { CliListener } from "./cli-listener.ts";
-import { devcontainer, type Outcome, RAISING } from "./cli.ts";
+import { answerManifest, devcontainer, type Outcome, RAISING } from "./cli.ts";
 import type { Container } from "./container.ts";
 import { type Facts, lookInside } from "./container-facts.ts";
 import type { Engine } from "./engine.ts";
@@ -37,6 +37,8 @@ export type Site = {
 export type Up = {
   id: string;
   isNew: boolean;
+  /** It ran before this start: nobody attaches anew. */
+  wasRunning: boolean;
   facts: Facts;
   merged: Merged;
   workspaceFolder: string;
@@ -57,6 +59,8 @@ export async function bringUp(site: Site, plan: Plan, recovery: Container["recov
   const home = known?.home ?? (await guessHome(engine, plan, work.signal));
   await engine.ask(["volume", "create", homeVolume], work.signal);
   failpoint("agent.afterHomeVolume");
+  const homeFolder = folderOf(engine, homeVolume, work.signal);
+  homeFolder.catch(() => {});
 
   let call = await up(site, plan, home);
   let facts = await look(site, call.outcome);
@@ -70,14 +74,17 @@ export async function bringUp(site: Site, plan: Plan, recovery: Container["recov
   const notApplied =
     known !== undefined && existing !== undefined ? known.notApplied : [...plan.notApplied, ...call.notApplied];
   await giveTo(workspace, facts.user, work.signal);
-  if (facts.user.home !== "/") await giveTo(await folderOf(engine, homeVolume, work.signal), facts.user, work.signal);
+  if (facts.user.home !== "/") await giveTo(await homeFolder, facts.user, work.signal);
   failpoint("agent.afterOwner");
   const { configuration, configPath, fingerprint } = plan;
-  writeRaised(stateFolder, { fingerprint, home: facts.user.home, configuration, configPath, notApplied, recovery });
+  const compose = plan.compose ?? null;
+  const from = { fingerprint, configuration, configPath, compose };
+  writeRaised(stateFolder, { ...from, home: facts.user.home, notApplied, recovery });
   failpoint("agent.afterRaised");
   return {
     id: String(outcome["containerId"]),
     isNew: existing === undefined,
+    wasRunning: existing?.state === "running",
     facts,
     merged: Merged.parse(outcome["mergedConfiguration"] ?? {}),
     workspaceFolder: String(outcome["remoteWorkspaceFolder"]),
@@ -137,6 +144,7 @@ async function up(site: Site, plan: Plan, home: string): Promise<Call> {
   const args = [...place, ...labels, ...programs, "--mount-workspace-git-root", "false"];
   // The lock file would be written by root into the repository, wherever a symbolic link there leads.
   const choices = ["--skip-post-create", "--include-merged-configuration", "--no-lockfile"];
+  if (Object.keys(plan.configuration.features ?? {}).every((name) => name.startsWith("."))) answerManifest(scratch);
   const listener = new CliListener(work);
   const outcome = await devcontainer({
     args: ["up", ...args, ...choices, "--update-remote-user-uid-default", "never"],

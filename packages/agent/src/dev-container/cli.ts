@@ -1,7 +1,10 @@
 // The reference implementation as a child process in a process group of its own: its log line by line, its outcome at the end.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { userInfo } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { signalGroup } from "../command.ts";
 import { signalMarked } from "./marked-processes.ts";
@@ -18,6 +21,19 @@ export type Outcome = Record<string, unknown> & { outcome: "success" | "error" }
 /** Everything that is started here carries this name in its environment, with the workspace it works for. */
 export const RAISING = "GITSPACES_RAISING";
 const KILL_AFTER_MS = 3_000;
+
+/**
+ * What the makers of the reference implementation warn of: certain features. It asks a server of theirs at every call, even where no
+ * feature is used, and waits for the answer; where none is used, the answer is put where it would be kept.
+ */
+export function answerManifest(temporaryFolder: string): void {
+  const folder = join(temporaryFolder, `devcontainercli-${userInfo().username}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(
+    join(folder, "control-manifest.json"),
+    JSON.stringify({ disallowedFeatures: [], featureAdvisories: [] }),
+  );
+}
 
 const program = createRequire(import.meta.url)
   .resolve("@devcontainers/cli/package.json")

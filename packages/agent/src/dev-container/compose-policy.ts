@@ -23,13 +23,6 @@ const ownNamespace =
   (what: string): Rule =>
   (value) =>
     /^(?:host$|container:)/.test(String(value)) ? `a service has ${what} of its own` : undefined;
-const every =
-  (rule: (text: string, bounds: Bounds) => string | undefined): Rule =>
-  (value, bounds) =>
-    listOf(value)
-      .map((text) => rule(text, bounds))
-      .find((reason) => reason !== undefined);
-
 const serviceRules: Record<string, Rule> = {
   ...Object.fromEntries(
     `annotations blkio_config cap_drop command container_name cpu_count cpu_percent cpu_period cpu_quota cpu_shares cpus cpuset
@@ -46,22 +39,23 @@ const serviceRules: Record<string, Rule> = {
   privileged: whenPrivileged("root inside would be root of the VM"),
   devices: whenPrivileged("devices of the VM are not given away"),
   device_cgroup_rules: whenPrivileged("devices of the VM are not given away"),
-  cap_add: every((name, { policy }) => refuseCapability(name, policy)),
-  security_opt: every((option, { policy }) => refuseSecurityOption(option, policy)),
   network_mode: ownNamespace("a network"),
   pid: ownNamespace("processes"),
   ipc: ownNamespace("shared memory"),
   uts: ownNamespace("a host name"),
   sysctls: (value) =>
     keysOf(value).every((name) => name.startsWith("net.")) ? undefined : "only settings of its own network may be set",
-  volumes: (value, bounds) =>
-    (Array.isArray(value) ? value : [])
-      .map((mount) => refuseVolume(mount, bounds))
-      .find((reason) => reason !== undefined),
   labels: (value, { ownLabels }) =>
     labelsOf(value).some((label) => isOwnLabel(label) && !ownLabels.includes(label))
       ? "labels of this name are the VM's own"
       : undefined,
+};
+
+/** Lists of which each item stands for itself: what breaks no rule stays. */
+const itemRules: Record<string, Rule> = {
+  cap_add: (name, { policy }) => refuseCapability(textOf(name), policy),
+  security_opt: (option, { policy }) => refuseSecurityOption(textOf(option), policy),
+  volumes: refuseVolume,
 };
 
 /** Done otherwise here, without harm to what was meant. */
@@ -72,25 +66,37 @@ const otherwise: Record<string, string> = {
 
 /** Checks a rendered Compose file. Keys that no rule knows break the policy, since what they do is not known. */
 export function checkCompose(file: ComposeFile, bounds: Bounds): CheckedCompose {
-  const broken: Broken[] = [];
-  const notApplied: string[] = [];
-  const services: Record<string, Record<string, unknown>> = {};
-  for (const [service, content] of Object.entries(file.services ?? {})) {
-    const kept: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(content)) {
-      if (Object.hasOwn(otherwise, key)) {
-        if (!isEmpty(value)) notApplied.push(`Compose: ${key} of ${service} was not applied: ${otherwise[key]}.`);
-        continue;
-      }
-      const rule = Object.hasOwn(serviceRules, key) ? serviceRules[key] : () => "the key is not known here";
-      const reason = rule?.(value, bounds);
-      if (reason === undefined) kept[key] = value;
-      else broken.push({ service, key, rule: reason });
-    }
-    services[service] = kept;
+  const found: Found = { broken: [], notApplied: [] };
+  const services = Object.fromEntries(
+    Object.entries(file.services ?? {}).map(([name, service]) => [name, checkService(name, service, bounds, found)]),
+  );
+  return { file: { ...checkTop(file, bounds, found.broken), services }, ...found };
+}
+
+type Found = Pick<CheckedCompose, "broken" | "notApplied">;
+
+/** What is left of a service. */
+function checkService(
+  service: string,
+  content: Record<string, unknown>,
+  bounds: Bounds,
+  { broken, notApplied }: Found,
+): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  const passes = (key: string, rule: Rule | undefined, value: unknown) => {
+    const reason = rule === undefined ? "the key is not known here" : rule(value, bounds);
+    if (reason !== undefined) broken.push({ service, key, rule: reason });
+    return reason === undefined;
+  };
+  for (const [key, value] of Object.entries(content)) {
+    if (Object.hasOwn(otherwise, key)) {
+      if (!isEmpty(value)) notApplied.push(`Compose: ${key} of ${service} was not applied: ${otherwise[key]}.`);
+    } else if (Object.hasOwn(itemRules, key)) {
+      const items = [value].flat().filter((item) => passes(key, itemRules[key], item));
+      if (items.length > 0) kept[key] = items;
+    } else if (passes(key, Object.hasOwn(serviceRules, key) ? serviceRules[key] : undefined, value)) kept[key] = value;
   }
-  const rest = checkTop(file, bounds, broken);
-  return { file: { ...rest, services }, broken, notApplied };
+  return kept;
 }
 
 /** Volumes, networks, secrets and configs that the services share. */
@@ -192,10 +198,6 @@ function labelsOf(value: unknown): string[] {
   return Array.isArray(value)
     ? value.map(String)
     : Object.entries(recordOf(value)).map(([name, text]) => `${name}=${String(text)}`);
-}
-
-function listOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function keysOf(value: unknown): string[] {

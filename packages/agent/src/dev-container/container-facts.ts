@@ -14,7 +14,7 @@ const look = `
 u=\${1%%:*}
 line=$( (getent passwd "$u" || grep "^$u:" /etc/passwd || grep "^[^:]*:[^:]*:$u:" /etc/passwd) 2>/dev/null | head -n 1)
 printf '%s\\n' "$line"
-getconf GNU_LIBC_VERSION 2>/dev/null || { for f in /lib/ld-musl-*; do [ -e "$f" ] && echo musl; done; }
+getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>/dev/null | sed -n '1s/.*G\\(NU libc\\|LIBC\\).* /glibc /p' | grep . || { for f in /lib/ld-musl-*; do [ -e "$f" ] && echo musl; done; }
 `;
 
 /** @throws {FailureError} `internal` when the container is gone or has no shell. */

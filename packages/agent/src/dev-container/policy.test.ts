@@ -228,6 +228,15 @@ test.each<[string, unknown]>([
   },
 );
 
+test("Compose: of a list only what breaks a rule goes", () => {
+  const { file, broken } = checkCompose(
+    { services: { app: { volumes: ["/w:/w:rw", "/etc:/x:rw", "data:/d:rw"], cap_add: ["ALL", "SYS_PTRACE"] } } },
+    bounds,
+  );
+  expect(broken).toHaveLength(2);
+  expect(file.services?.["app"]).toEqual({ volumes: ["/w:/w:rw", "data:/d:rw"], cap_add: ["SYS_PTRACE"] });
+});
+
 test.each<[string, unknown]>([
   ["volumes", { data: { driver_opts: { type: "none", o: "bind", device: "/" } } }],
   ["volumes", { data: { driver: "other" } }],

@@ -12,6 +12,8 @@ const RaisedRecord = z.object({
   /** The configuration that was given to the reference implementation. */
   configuration: z.record(z.string(), z.unknown()),
   configPath: z.string(),
+  /** The Compose file as it was rendered and checked. */
+  compose: z.record(z.string(), z.unknown()).nullable(),
   notApplied: z.array(z.string()),
   recovery: z.object({ because: z.string() }).nullable(),
 });

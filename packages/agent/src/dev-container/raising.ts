@@ -8,6 +8,7 @@ import type { Clone } from "../clone.ts";
 import type { Work } from "../work.ts";
 import { bringUp, type Site, type Up } from "./bringing-up.ts";
 import { endOrphans } from "./cli.ts";
+import type { ComposeFile } from "./compose-policy.ts";
 import type { Container } from "./container.ts";
 import { mergeEnv, probeEnv } from "./container-facts.ts";
 import type { Engine } from "./engine.ts";
@@ -127,7 +128,8 @@ async function finish(site: Site, plan: Plan, recovery: Container["recovery"]): 
   // Hooks may have changed what a login shell sets.
   const probed = await probeEnv(engine, up.id, facts.user, merged.userEnvProbe, work.signal);
   container.env = mergeEnv(facts.env, probed, merged.remoteEnv);
-  if (recovery === null) container.notApplied.push(...(await startAttach(work, engine, container, merged)));
+  if (recovery === null && !up.wasRunning)
+    container.notApplied.push(...(await startAttach(work, engine, container, merged)));
   work.emit(
     "agent_devcontainer_completed",
     recovery === null ? "The dev container runs" : "The recovery container runs",
@@ -153,15 +155,7 @@ async function recover(site: Site, error: FailureError): Promise<Container> {
 
 function planOf(record: RaisedRecord): Plan {
   const { configPath, configuration, fingerprint, notApplied } = record;
-  const source = "the container that runs";
-  return {
-    configPath,
-    configuration,
-    compose: undefined,
-    fingerprint,
-    source,
-    dockerfileUser: undefined,
-    notes: [],
-    notApplied,
-  };
+  const compose = record.compose === null ? undefined : (record.compose as ComposeFile);
+  const from = { configPath, configuration, compose, fingerprint, notApplied };
+  return { ...from, source: "the container that runs", dockerfileUser: undefined, notes: [] };
 }

@@ -60,6 +60,8 @@ volumes: { data: {} }
   const ask = `require("net").connect(5432, "db").on("data", (d) => console.log(String(d)))`;
   await expect.poll(async () => await repository.inside(container, `node -e '${ask}'`)).toBe("db");
   await repository.inside(container, "echo kept >~/note");
+  const again = await repository.raise();
+  expect(again).toMatchObject({ id: container.id, notApplied: container.notApplied, recovery: null });
   const mounts = await repository.engine.ask(
     ["inspect", "--format", "{{range .Mounts}}{{.Name}} {{.Destination}};{{end}}", container.id],
     AbortSignal.timeout(10_000),

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { TaskEvent } from "@gitspaces/contracts";
 import { systemClock } from "@gitspaces/daemon";
 import { projectOf } from "../dev-container/bringing-up.ts";
@@ -19,10 +19,10 @@ const task = { id: randomUUID(), gitspaceId: "gs-1", type: "gitspace.start" } as
 export const NODE_IMAGE = "node:24-bookworm-slim";
 
 export class Repository implements AsyncDisposable {
-  readonly name = `gs-raise-${randomUUID().slice(0, 8)}`;
-  readonly root = mkdtempSync(join(tmpdir(), "raising-"));
-  readonly folder = join(this.root, "workspaces", this.name);
-  readonly homeVolume = `${this.name}-home`;
+  readonly root: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly homeVolume: string;
   readonly events: TaskEvent[] = [];
   readonly engine: Engine;
   readonly images: string[] = [];
@@ -31,8 +31,13 @@ export class Repository implements AsyncDisposable {
     return new Repository(await openTestEngine(), files);
   }
 
-  constructor(engine: Engine, files: Record<string, string | object>) {
+  /** `root` is that of another life of the same repository. */
+  constructor(engine: Engine, files: Record<string, string | object>, root = mkdtempSync(join(tmpdir(), "gs-raise-"))) {
     this.engine = engine;
+    this.root = root;
+    this.name = basename(root).toLowerCase();
+    this.folder = join(root, "workspaces", this.name);
+    this.homeVolume = `${this.name}-home`;
     this.write({ "README.md": "hello", ...files });
   }
 
