@@ -165,27 +165,44 @@ export class Ide implements AsyncDisposable {
   }
 }
 
-/** Asks for the workbench page until it is answered. `ew` is an empty window, so that no folder is remembered from this. */
+/**
+ * Asks for the workbench page until it is answered, and goes where it leads: to the folder that is to be opened, if one is known
+ * already. An empty window instead (`ew`) would make the IDE forget that folder.
+ */
 async function warm(runner: IdeRunner, signal: AbortSignal): Promise<void> {
-  while ((await statusOf(runner, "/?ew=true", signal)) !== 200) await sleep(LOOK_EVERY_MS, undefined, { signal });
+  for (let path = "/"; ; ) {
+    const { status, location } = await answerOf(runner, path, signal);
+    if (status === 200) return;
+    const target = path === "/" ? pathOf(location) : undefined;
+    path = target ?? "/";
+    if (target === undefined) await sleep(LOOK_EVERY_MS, undefined, { signal });
+  }
 }
 
-async function statusOf(runner: IdeRunner, path: string, signal: AbortSignal): Promise<number> {
+function pathOf(location: string | undefined): string | undefined {
+  if (location === undefined || !URL.canParse(location, "http://localhost/")) return undefined;
+  const { pathname, search } = new URL(location, "http://localhost/");
+  return pathname + search;
+}
+
+type IdeAnswer = { status: number; location?: string | undefined };
+
+async function answerOf(runner: IdeRunner, path: string, signal: AbortSignal): Promise<IdeAnswer> {
   signal.throwIfAborted();
   const socket = await runner.dial().catch(() => undefined);
-  if (socket === undefined) return 0;
+  if (socket === undefined) return { status: 0 };
   return await new Promise((resolve) => {
     const createConnection = () => socket;
     const asking = request({ createConnection, path, signal, headers: { host: "localhost" } }, (response) => {
       response.resume();
       response.once("close", () => {
         socket.destroy();
-        resolve(response.statusCode ?? 0);
+        resolve({ status: response.statusCode ?? 0, location: response.headers.location });
       });
     });
     asking.once("error", () => {
       socket.destroy();
-      resolve(0);
+      resolve({ status: 0 });
     });
     asking.end();
   });
