@@ -117,3 +117,30 @@ test("an image that the engine lacks is named with its cure, and leaves nothing"
   await provider.remove(wanted.id, call());
   expect((await volumesOf(engine, names)).filter((name) => name.includes(".engine"))).toEqual([]);
 });
+
+test("a VM that rebooted is where it was, though a lower address was free", async () => {
+  const { provider, reach, engine, names } = await bench();
+  const [first, second] = [
+    await provider.create(requestFor(testPool), call()),
+    await provider.create(requestFor(testPool), call()),
+  ];
+  await provider.remove(first.id, call());
+  await reach(second);
+  const signal = AbortSignal.timeout(10_000);
+  await engine.tell("POST", `/containers/${names.vm(second.id)}/restart`, { query: { t: 0 }, signal });
+  expect(await provider.get(second.id, call())).toEqual(second);
+  await reach(second);
+});
+
+test("on a network that somebody else made, VMs have the addresses that the engine gives", async () => {
+  const { options, engine, reach } = await bench();
+  const network = `${options.installation}-other`;
+  const signal = AbortSignal.timeout(10_000);
+  const labels = { [mark.installation]: options.installation };
+  await engine.tell("POST", "/networks/create", { body: { Name: network, Labels: labels }, signal });
+  const provider = await dockerProvider({ ...options, network });
+  onTestFinished(() => provider[Symbol.asyncDispose]());
+  const vm = await provider.create(requestFor(testPool), call());
+  await reach(vm);
+  await provider.remove(vm.id, call());
+});

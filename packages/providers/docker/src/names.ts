@@ -8,7 +8,7 @@ export const mark = {
   pool: "gs-pool",
   labels: "gs-labels",
   createdAt: "gs-created-at",
-  image: "gs-image",
+  subnet: "gs-subnet",
 } as const;
 
 export type Kind = "vm" | "disk";
@@ -31,7 +31,6 @@ export function namesOf(installation: string) {
     gone: (id: string) => `${prefix}gone.${id}`,
     plug: (print: string) => `${prefix}plug.${print}`,
     images: `${prefix}images`,
-    imageLoader: `${prefix}image-loader`,
   };
 }
 

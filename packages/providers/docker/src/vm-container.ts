@@ -19,6 +19,9 @@ export type VmSettings = {
   failpointFolder?: string;
 };
 
+/** Where it is: the network's name, and an address of its own where it has one. */
+export type Place = { network: string; address: string | undefined };
+
 /** How long the agent and what it holds have to end by themselves, in seconds. */
 export const STOP_GRACE_S = 20;
 export const METADATA_FOLDER = "/etc/gitspaces";
@@ -29,7 +32,7 @@ const BYTES_PER_MB = 1_048_576;
  * The body of the engine's create call. It comes back by itself after the engine's machine restarted, unless it was stopped
  * (`unless-stopped`): to its Gitspace that is a VM that rebooted.
  */
-export function vmContainer(request: VmRequest, network: string, names: Names, settings: VmSettings, now: number) {
+export function vmContainer(request: VmRequest, place: Place, names: Names, settings: VmSettings, now: number) {
   const { id, pool, labels } = request;
   const { cpus, memoryMb, pids } = pool.machine ?? defaultMachine;
   const ours = { [mark.installation]: names.installation, [mark.vm]: id };
@@ -48,8 +51,11 @@ export function vmContainer(request: VmRequest, network: string, names: Names, s
       [mark.createdAt]: String(now),
     },
     StopTimeout: STOP_GRACE_S,
+    ...(place.address === undefined
+      ? {}
+      : { NetworkingConfig: { EndpointsConfig: { [place.network]: { IPAMConfig: { IPv4Address: place.address } } } } }),
     HostConfig: {
-      NetworkMode: network,
+      NetworkMode: place.network,
       CgroupnsMode: "private",
       CapAdd: ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "MKNOD"],
       SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],

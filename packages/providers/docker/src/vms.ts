@@ -1,41 +1,30 @@
 // The VMs of an installation: made, labelled, switched on and off, removed. Every step can be cut short and repeated by anybody.
-import { setTimeout as sleep } from "node:timers/promises";
 import { type InstanceId, fail } from "@gitspaces/contracts";
-import { z } from "zod";
 import type { Call, Labels, Listing, ProviderVm, VmRequest } from "../../src/provider.ts";
-import { archiveOf } from "./archive.ts";
 import type { Disks } from "./disks.ts";
-import type { Engine } from "./engine.ts";
-import { isStatus } from "./engine-error.ts";
 import { type Box, historyIn, readBoxes, readRecords, vmView } from "./inventory.ts";
 import type { ledger } from "./ledger.ts";
-import { type Names, mark } from "./names.ts";
-import type { PreloadedImages } from "./preloaded-images.ts";
-import { METADATA_FOLDER, STOP_GRACE_S, type VmSettings, vmContainer } from "./vm-container.ts";
+import { mark } from "./names.ts";
+import { removeContainer } from "./removal.ts";
+import { STOP_GRACE_S } from "./vm-container.ts";
+import { type Creating, vmCreation } from "./vm-creation.ts";
 
 export type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 
-export type Making = {
-  engine: Engine;
-  names: Names;
+type Making = Creating & {
   entries: ReturnType<typeof ledger>;
   disks: Disks;
-  images: PreloadedImages;
-  /** The network's id; asked for each VM, since networks can be removed. */
-  network: (signal: AbortSignal) => Promise<string>;
-  settings: VmSettings;
   /** What the engine may take to list everything. */
   listMs: number;
-  now: () => number;
   log: Log;
 };
 
-const METADATA_FILE = "metadata.json";
-const AGAIN_MS = 50;
-
 export type Vms = ReturnType<typeof vmsOf>;
 
-export function vmsOf({ engine, names, entries, disks, images, network, settings, listMs, now, log }: Making) {
+export function vmsOf(making: Making) {
+  const { engine, names, entries, disks, listMs, now, log } = making;
+  const creation = vmCreation(making);
+
   async function find(id: InstanceId, signal: AbortSignal): Promise<Box | undefined> {
     return (await readBoxes(engine, names, signal, id))[0];
   }
@@ -55,42 +44,18 @@ export function vmsOf({ engine, names, entries, disks, images, network, settings
     return await engine.tellUnless([404], "GET", `/volumes/${names.gone(id)}`, { signal });
   }
 
-  async function makeContainer(request: VmRequest, signal: AbortSignal): Promise<void> {
-    const name = names.vm(request.id);
-    await images.ensure(request.pool.preload?.images ?? [], request.pool.image, signal);
-    const body = vmContainer(request, await network(signal), names, settings, now());
-    // 409: somebody else makes it; the name is taken a moment before the container is there.
-    while (!(await engine.tellUnless([409], "POST", "/containers/create", { query: { name }, body, signal }))) {
-      if (await engine.tellUnless([404], "GET", `/containers/${name}/json`, { signal })) return;
-      await sleep(AGAIN_MS, undefined, { signal });
-    }
-  }
-
-  /** Makes the container and what it has to hold before it starts; leaves one that is there as it is. */
-  async function furnish(request: VmRequest, box: Box | undefined, signal: AbortSignal): Promise<string> {
-    const name = names.vm(request.id);
-    if (box === undefined) await makeContainer(request, signal);
-    const query = { path: `${METADATA_FOLDER}/${METADATA_FILE}` };
-    if (await engine.tellUnless([404], "HEAD", `/containers/${name}/archive`, { query, signal })) return name;
-    const folder = METADATA_FOLDER.slice(1).split("/");
-    const file = { path: `${folder.join("/")}/${METADATA_FILE}`, mode: 0o600, text: JSON.stringify(request.metadata) };
-    const archive = archiveOf([file], [folder.join("/")]);
-    await engine.tell("PUT", `/containers/${name}/archive`, { query: { path: "/" }, archive, signal });
-    return name;
-  }
-
   async function create(request: VmRequest, { signal }: Call): Promise<ProviderVm> {
     const { id } = request;
     const [box, wasGone] = await Promise.all([find(id, signal), isGone(id, signal)]);
     if (wasGone) throw usedUp(id);
     if (box?.state !== "running") {
-      const name = box === undefined || box.state === "created" ? await furnish(request, box, signal) : box.container;
+      await creation.furnish(request, box?.state, 0, signal);
       // Looked at again now that the container is there: a removal either sees the container or is seen here.
       if (await isGone(id, signal)) {
         await discard(id, signal);
         throw usedUp(id);
       }
-      await engine.tell("POST", `/containers/${name}/start`, { signal });
+      await creation.start(request, signal);
       await disks.plugAll(id, signal);
       log.info({ vmId: id }, "VM made");
     }
@@ -170,21 +135,4 @@ export function vmsOf({ engine, names, entries, disks, images, network, settings
 
 function usedUp(id: InstanceId) {
   return fail("conflict", `The id ${id} was removed; ids are never used again.`, { retry: "never" });
-}
-
-const State = z.looseObject({ Id: z.string() });
-
-/** Kills and removes a container; waits for a removal that somebody else has begun. */
-export async function removeContainer(engine: Engine, name: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const query = { force: true, v: true };
-    if (await engine.tellUnless([404, 409], "DELETE", `/containers/${name}`, { query, signal })) return;
-    try {
-      await engine.ask(State, "GET", `/containers/${name}/json`, { signal });
-    } catch (error) {
-      if (isStatus(error, 404)) return;
-      throw error;
-    }
-    await sleep(AGAIN_MS, undefined, { signal });
-  }
 }

@@ -11,7 +11,7 @@ import { ask } from "../../../process/src/testing/bench.ts";
 import { type Engine, engineAt, filters } from "../engine.ts";
 import { type DockerProviderOptions, dockerProvider } from "../index.ts";
 import { type Names, mark, namesOf } from "../names.ts";
-import { removeContainer } from "../vms.ts";
+import { removeContainer } from "../removal.ts";
 import { TEST_IMAGE, buildTestImage } from "./test-image.ts";
 
 export type Bench = ProviderUnderTest & {
