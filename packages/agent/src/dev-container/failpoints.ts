@@ -19,6 +19,7 @@ export const devContainerFailpointNames: readonly string[] = [
   "agent.afterContainerIde",
   "agent.afterReturn",
   "agent.afterChangesKept",
+  "agent.afterContainerIdeStop",
   "agent.afterContainersStopped",
   "agent.afterEngineStopped",
   "agent.afterVolumesAway",
