@@ -18,14 +18,15 @@ const metadata = {
 
 let machines: Awaited<ReturnType<typeof openMachines>>;
 let vm: string;
+let container: string;
 
 beforeAll(async () => {
-  const { vm: VM } = await images();
-  await build(image, { dockerfile, folder: recipe, args: { VM, MACHINE: "gitspaces/vm-machine:latest" } });
+  container = (await images()).vm;
+  await build(image, { dockerfile, folder: recipe, args: { VM: container, MACHINE: "gitspaces/vm-machine:latest" } });
   machines = await openMachines();
   const places = ["/run", "/run/lock", "/tmp"].map((path) => `--tmpfs=${path}`);
   const groups = ["--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--stop-signal=SIGRTMIN+3"];
-  vm = await machines.run("systemd", [...rights, ...places, ...groups, "--entrypoint", "", image], async (name) => {
+  vm = await machines.run("systemd", [...rights, ...places, ...groups, image], async (name) => {
     const folder = await mkdtemp(join(tmpdir(), "gs-image-test-"));
     await writeFile(join(folder, "metadata.json"), JSON.stringify(metadata), { mode: 0o600 });
     await docker("cp", join(folder, "metadata.json"), `${name}:/etc/gitspaces/metadata.json`);
@@ -72,7 +73,6 @@ test("the engine's stop ends it with its resolver, and it is not started again b
 }, 60_000);
 
 test("the unit tells the agent what the container image tells it", async () => {
-  const { vm: container } = await images();
   const told = JSON.parse(await docker("inspect", "--format", "{{json .Config.Env}}", container)) as string[];
   const unit = (await property("gitspaces-agent", "Environment")).split(" ");
   expect(unit).toEqual(expect.arrayContaining(told.filter((each) => !each.startsWith("PATH="))));

@@ -5,7 +5,9 @@ import { docker, images, loadInto, openMachines, rights, until } from "./vm-cont
 const small = "debian:bookworm-slim";
 const node = "/opt/gitspaces/bin/node";
 const listen = (...ports: number[]) =>
-  ports.map((port) => `require("node:net").createServer((socket) => socket.end("hello")).listen(${port});`).join("");
+  ports
+    .map((port) => `require("node:net").createServer((guest) => guest.on("error", () => {}).end()).listen(${port});`)
+    .join("");
 
 let machines: Awaited<ReturnType<typeof openMachines>>;
 let vm: string;

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 
 /** Files and folders below `folder`, which keep their names in the archive. */
 export type Part = { folder: string; names: readonly string[] };
@@ -47,17 +47,19 @@ export function archive(
   const args = ["--create", "--owner=0", "--group=0", "--numeric-owner", "--mode=a+rX,go-w", "--sort=name"];
   if (!whole) args.push("--exclude=*.test.ts", "--exclude=packages/*/src/testing");
   for (const [from, to] of renames) args.push(`--transform=flags=rSh;s,^${from},${to},`);
-  for (const { folder, names } of parts) if (names.length > 0) args.push("-C", folder, "--", ...names);
-  const tar = spawn(
-    "tar",
-    args.filter((each) => each !== "--"),
-    { stdio: ["ignore", "pipe", "pipe"], signal },
-  );
+  for (const { folder, names } of parts) if (names.length > 0) args.push("-C", folder, ...names);
+  const tar = spawn("tar", args, { stdio: ["ignore", "pipe", "pipe"], signal });
+  // tar's output ends before its exit code is known, so the archive's end is decided here.
+  const content = new PassThrough();
+  tar.stdout.pipe(content, { end: false });
   let complaint = "";
   tar.stderr.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-2_000)));
-  tar.once("error", (cause) => tar.stdout.destroy(cause));
+  tar.once("error", (cause) => content.destroy(cause));
   tar.once("close", (code) => {
-    if (code !== 0) tar.stdout.destroy(new Error(`tar ended with ${code ?? "a signal"}: ${complaint.trim()}`));
+    // 1 is a file that somebody edits at this moment: it is whole, as it was or as it is.
+    if (code === 0 || code === 1) content.end();
+    else content.destroy(new Error(`tar ended with ${code ?? "a signal"}: ${complaint.trim()}`));
   });
-  return tar.stdout;
+  content.once("close", () => tar.kill());
+  return content;
 }

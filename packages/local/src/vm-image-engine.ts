@@ -78,6 +78,18 @@ export class ImageEngine {
     await json(await this.#ask("POST", `/images/${name}/tag?${query.toString()}`, signal), `name ${name} ${alias}`);
   }
 
+  /** Removes all but the newest images of this name; those that a container stands on stay too. */
+  async keepNewest(name: string, count: number, signal: AbortSignal): Promise<void> {
+    const query = new URLSearchParams({ filters: JSON.stringify({ reference: [name] }) });
+    const answer = await this.#ask("GET", `/images/json?${query.toString()}`, signal);
+    const known = (await json(answer, `list ${name}`)) as { Created: number; RepoTags: string[] | null }[];
+    const old = known.toSorted((a, b) => b.Created - a.Created).slice(count);
+    for (const tag of old.flatMap(({ RepoTags }) => RepoTags ?? [])) {
+      // In use, or gone by now: either is as it should be.
+      (await this.#ask("DELETE", `/images/${tag}`, signal)).resume();
+    }
+  }
+
   async #ask(method: string, path: string, signal: AbortSignal): Promise<IncomingMessage> {
     const asking = this.#request(method, path, AbortSignal.any([signal, after(ANSWER_MS)]), {});
     asking.end();

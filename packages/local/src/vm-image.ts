@@ -28,6 +28,8 @@ export type VmImageWanted = {
 
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
 const DEFAULT_BASE = "debian:bookworm-slim";
+/** Of each kind; more than one checkout may share an engine. */
+const KEPT_IMAGES = 5;
 
 /**
  * Sees that the engine has `gitspaces/vm:latest` and `gitspaces/dev-container:latest` of this checkout and gives their names by
@@ -83,6 +85,7 @@ async function ensure(engine: ImageEngine, recipe: Recipe, onStep: (share: numbe
       const context = archive(parts, { whole, signal });
       await engine.build({ context, dockerfile, tag, args, onStep, signal });
     });
+    await engine.keepNewest(name, KEPT_IMAGES, signal);
   }
   await engine.tag(tag, `${name}:latest`, signal);
   return tag;
