@@ -65,24 +65,35 @@ export function tellsOfWork(question: string, { code, output }: Ended): boolean 
 export async function askForChanges(ask: AskGit): Promise<boolean> {
   const folders = [""];
   for (const folder of folders) {
-    if (folders.length > MOST_REPOSITORIES || (await asksOne(ask, folder))) return true;
-    for (const path of pathsIn((await askIn(ask, folder, SUBMODULES)).output)) {
-      const inner = join(folder, path);
-      // One that was never fetched has no repository of its own: git would look at the one around it.
-      const { code, output } = await askIn(ask, inner, ["rev-parse", "--show-prefix"]);
-      if (code === 0 && output.length === 0 && inner !== ".") folders.push(inner);
-    }
+    if (folders.length > MOST_REPOSITORIES) return true;
+    const found = await asksOne(ask, folder);
+    if (found === "work") return true;
+    folders.push(...found);
   }
   return false;
 }
 
-async function asksOne(ask: AskGit, folder: string): Promise<boolean> {
+/** Whether there is work in one repository; without any, the folders of its submodules that were fetched. */
+async function asksOne(ask: AskGit, folder: string): Promise<"work" | string[]> {
   const named = await askIn(ask, folder, NAMED_PROGRAMS);
   const cut = named.output.length > MOST_LINES || named.output.some((line) => line.length > LONGEST_LINE);
-  if (cut || (named.code !== 0 && named.code !== 1)) return true;
+  if (cut || (named.code !== 0 && named.code !== 1)) return "work";
   const env = overruling(named.output);
-  const tells = questions.map(async (question) => tellsOfWork(question[0], await askIn(ask, folder, question, env)));
-  return (await Promise.all(tells)).includes(true);
+  // Each answer may come from a container, where asking takes longer than thinking.
+  const [links, ...tells] = await Promise.all([
+    askIn(ask, folder, SUBMODULES),
+    ...questions.map(async (question) => tellsOfWork(question[0], await askIn(ask, folder, question, env))),
+  ]);
+  if (tells.includes(true)) return "work";
+  const inner = pathsIn(links.output).map((path) => join(folder, path));
+  const fetched = await Promise.all(inner.map(async (path) => path !== "." && (await isRepository(ask, path))));
+  return inner.filter((_, index) => fetched[index] === true);
+}
+
+/** A submodule that was never fetched has no repository of its own: git would look at the one around it. */
+async function isRepository(ask: AskGit, folder: string): Promise<boolean> {
+  const { code, output } = await askIn(ask, folder, ["rev-parse", "--show-prefix"]);
+  return code === 0 && output.length === 0;
 }
 
 async function askIn(ask: AskGit, folder: string, args: readonly string[], env: Record<string, string> = {}) {

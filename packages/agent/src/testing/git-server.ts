@@ -13,6 +13,10 @@ export type GitServer = AsyncDisposable & {
   requests: string[];
   /** Holds answers back for this long, to catch a clone in the middle. */
   delayMs: number;
+  /** So many requests are answered 503 first. */
+  failures: number;
+  /** Requests so far that came with credentials. */
+  authorized: number;
 };
 export const GIT_USER = "ada";
 export const GIT_PASSWORD = "correct/horse:battery@staple";
@@ -38,9 +42,15 @@ export function makeRepository(root: string, name: string, from: string): void {
 export async function startGitServer(root: string): Promise<GitServer> {
   const requests: string[] = [];
   const wanted = `Basic ${Buffer.from(`${GIT_USER}:${GIT_PASSWORD}`).toString("base64")}`;
-  const state = { delayMs: 0 };
+  const state = { delayMs: 0, failures: 0, authorized: 0 };
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    if (request.headers.authorization !== undefined) state.authorized++;
+    if (state.failures > 0) {
+      state.failures--;
+      response.writeHead(503).end();
+      return;
+    }
     if (request.url?.startsWith("/private/") === true && request.headers.authorization !== wanted) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("Authentication required");
       return;
