@@ -14,14 +14,12 @@ export async function openProvider(config: RunnerConfig, log: Logger): Promise<P
 
 async function openDocker(config: RunnerConfig, log: Logger): Promise<Provider & AsyncDisposable> {
   const { installation, dockerSocket, dockerNetwork, egressAllow } = config;
-  const failpointFolder = process.env["GITSPACES_VM_FAILPOINT_FOLDER"];
   const { dockerProvider } = await import("@gitspaces/providers/docker");
   return await dockerProvider({
     socketPath: dockerSocket,
     installation,
     ...(dockerNetwork === undefined ? {} : { network: dockerNetwork }),
     egressAllow,
-    ...(failpointFolder === undefined ? {} : { failpointFolder }),
     log,
   });
 }

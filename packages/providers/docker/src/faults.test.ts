@@ -1,12 +1,15 @@
 // Containers killed, VMs that reboot, an engine that is slow or away: what is said of it, and how it comes to order.
 import { z } from "zod";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { call, requestFor } from "../../src/testing/conformance.ts";
 import { type Engine, filters } from "./engine.ts";
 import { dockerProvider } from "./index.ts";
 import { mark } from "./names.ts";
 import { openBench, testPool, volumesOf } from "./testing/bench.ts";
 import { openDoor } from "./testing/door.ts";
+
+// Several containers are made and ended in each; on a machine with other work that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const Id = z.looseObject({ Id: z.string() });
 const Found = z.array(Id);
@@ -142,5 +145,6 @@ test("on a network that somebody else made, VMs have the addresses that the engi
   onTestFinished(() => provider[Symbol.asyncDispose]());
   const vm = await provider.create(requestFor(testPool), call());
   await reach(vm);
+  expect((await provider.list(call())).items).toEqual([vm]);
   await provider.remove(vm.id, call());
 });

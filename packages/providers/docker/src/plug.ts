@@ -45,6 +45,8 @@ export function plugOf(engine: Engine, names: Names) {
       Cmd: [],
       Env: [],
       User: "0:0",
+      Healthcheck: { Test: ["NONE"] },
+      StopSignal: "SIGTERM",
       Labels: { [mark.installation]: names.installation, [mark.kind]: "plug" },
       HostConfig: {
         PidMode: "host",
@@ -97,7 +99,10 @@ export function plugOf(engine: Engine, names: Names) {
         // Codes of a program or script that is not there: its maker died before it put it there.
         const isBroken = ended.code === null || ended.code === 2 || ended.code >= 126;
         if (!isBroken || tries > 0 || input !== undefined) return ended;
-        await engine.tellUnless([404, 409], "DELETE", `/containers/${name}`, { query: { force: true }, signal });
+        await engine.tellUnless([404, 409], "DELETE", `/containers/${name}`, {
+          query: { force: true, v: true },
+          signal,
+        });
       } catch (error) {
         // 404: there is none. 409: it does not run. 400: it is being removed.
         if (tries >= 2 || !isStatus(error, 404, 409, 400)) throw error;
@@ -149,7 +154,10 @@ export function plugOf(engine: Engine, names: Names) {
         },
       );
       for (const each of found.filter(({ Names }) => !Names.includes(`/${name}`))) {
-        await engine.tellUnless([404, 409], "DELETE", `/containers/${each.Id}`, { query: { force: true }, signal });
+        await engine.tellUnless([404, 409], "DELETE", `/containers/${each.Id}`, {
+          query: { force: true, v: true },
+          signal,
+        });
       }
     },
   };

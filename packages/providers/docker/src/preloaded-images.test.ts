@@ -9,7 +9,9 @@ import { openBench, testPool } from "./testing/bench.ts";
 
 const soon = () => AbortSignal.timeout(20_000);
 
-test("a VM finds its pool's images as archives that it cannot change; a newer image replaces its archive", async () => {
+test("a VM finds its pool's images as archives that it cannot change; a newer image replaces its archive", {
+  timeout: 60_000,
+}, async () => {
   const bench = await openBench();
   onTestFinished(() => bench.close());
   const { engine, options } = bench;

@@ -1,5 +1,9 @@
 // The `docker` provider: a VM is a container with a Docker engine of its own. All state is in the outer engine's labels and
 // volumes, and each change is one that the engine makes atomic, so any number of runners may use one engine.
+// Measured on two cores that others used as well, a small image, medians: create 435 ms (of which the engine's start 230), attach 86,
+// label 15, remove 188, list 11 with 300 used-up ids.
+//
+// `docker volume prune --all` (before engine 23 also without it) takes every volume that no container mounts: home disks too.
 import { DiskId, fail, parse } from "@gitspaces/contracts";
 import { z } from "zod";
 import type { Call, Provider } from "../../src/provider.ts";
@@ -25,13 +29,13 @@ export type DockerProviderOptions = {
   network?: string;
   /** What VMs may reach of private ranges, such as `172.20.0.1:7404`; read by the image's firewall. */
   egressAllow?: readonly string[];
-  /** Passed to VMs: where a test arms failpoints inside. */
-  failpointFolder?: string;
   /** What the engine may take to list everything, in milliseconds; 10 s by default. */
   listMs?: number;
   log: Log;
 };
 
+/** In a VM, where a test arms failpoints of what runs there. */
+const FAILPOINT_FOLDER = "/var/lib/gitspaces/state/failpoints";
 const LIST_MS = 10_000;
 const OPEN_MS = 20_000;
 
@@ -59,7 +63,7 @@ export async function dockerProvider(options: DockerProviderOptions): Promise<Pr
   const settings = {
     egressAllow: options.egressAllow ?? [],
     processors,
-    ...(options.failpointFolder === undefined ? {} : { failpointFolder: options.failpointFolder }),
+    ...(process.env["GITSPACES_FAILPOINT_FOLDER"] ? { failpointFolder: FAILPOINT_FOLDER } : {}),
   };
   const vms = vmsOf({
     engine,
