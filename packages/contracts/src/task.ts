@@ -4,15 +4,19 @@ import { Failure } from "./failure.ts";
 import { DiskId, Generation, GitspaceId, InstanceId, PoolName, Port, TaskId } from "./names.ts";
 import { PoolState } from "./pool-state.ts";
 
+/** Characters that show a text as another one than it is: directions of writing, and halves of a character. */
+const DISGUISE = /[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]/;
+
 /** A git branch as git check-ref-format would take it, and never an option. */
 export const BranchName = z
   .string()
   .min(1)
   .max(200)
   .regex(
-    /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock(?:\/|$)|\/\.))[^\s~^:?*[\\\u0000-\u0020\u007f]+(?<![/.])$/,
+    /^(?![-/.])(?!@$)(?!HEAD$)(?!.*(?:\.\.|\/\/|@\{|\.lock(?:\/|$)|\/\.))[^\s~^:?*[\\\u0000-\u0020\u007f]+(?<![/.])$/,
     "should be a branch name",
-  );
+  )
+  .refine((name) => name.isWellFormed() && !DISGUISE.test(name), "should be a branch name");
 
 /** A repository to clone: https or http, without credentials in the URL. */
 export const RepositoryUrl = z
@@ -21,15 +25,28 @@ export const RepositoryUrl = z
   .refine(isRepositoryUrl, "should be an https or http URL of a git repository, without user or password in it");
 
 function isRepositoryUrl(text: string): boolean {
-  if (/[\u0000-\u0020\u007f\\]/.test(text) || !URL.canParse(text)) return false;
+  if (/[\u0000-\u0020\u007f\\?#]/.test(text) || DISGUISE.test(text) || !text.isWellFormed()) return false;
+  // git writes these out again where a line break, or a zero byte, would end what it says.
+  if (/%(?:0[0-9a-f]|1[0-9a-f]|7f)/i.test(text)) return false;
+  // An URL parser would take `https:host` and `https:///host` as well; git takes them for something else.
+  if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
   return (
-    /^https?:$/.test(url.protocol) &&
     url.username === "" &&
     url.password === "" &&
     !url.hostname.startsWith("-") &&
-    url.pathname.length > 1
+    url.port !== "0" &&
+    saysItsAddress(text, url) &&
+    url.pathname.length > 1 &&
+    !text.slice(0, text.indexOf("/", 8)).includes("@")
   );
+}
+
+/** `0x7f.1` and `2130706433` are 127.0.0.1 to some and names to others: an address is written as everybody writes it. */
+function saysItsAddress(text: string, { hostname }: URL): boolean {
+  if (!/^[0-9.]+$/.test(hostname)) return true;
+  const written = text.replace(/^https?:\/\//i, "").split(/[/:]/, 1)[0];
+  return written === hostname;
 }
 
 /** How much of the history is fetched at once: so many commits of each branch's tip. */

@@ -76,11 +76,14 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
         const policy = await policyOf(config);
         const wanted = { clone, devcontainerPath, homeVolume, policy, defaultImage, mounts: inside.mounts, secrets };
         const folders = { runFolder: house.runFolder, stateFolder: join(home, OWN_FOLDER, "dev-container") };
-        const container = await raiseContainer(work, { engine, ...wanted, ...folders });
-        raised = container;
-        door.giveTo(container.user);
-        await prepareGit(work, { clone, devcontainerPath, secrets }, { engine, inside, container });
-        return container;
+        // A hook may fetch or push already.
+        const beforeHooks = async (container: Container) => {
+          raised = container;
+          door.giveTo(container.user);
+          await prepareGit(work, { clone, devcontainerPath, secrets }, { engine, inside, container });
+        };
+        raised = await raiseContainer(work, { engine, ...wanted, ...folders, beforeHooks });
+        return raised;
       },
       async askGit(container, folder) {
         const { askAbout } = await import("./asking-git.ts");
