@@ -41,7 +41,6 @@ beforeAll(async () => {
     GITSPACES_DOCKER_NETWORK: vms,
     GITSPACES_CONTROL_PLANE_URL: "http://control-plane:7400",
     GITSPACES_ACCOUNT_ID: "local",
-    GITSPACES_ENROL_URL: "https://vm1:7404",
   });
   const given = join(work, "given");
   mkdirSync(given);
@@ -53,6 +52,8 @@ beforeAll(async () => {
       env: {
         ...machine("vm1", 1),
         GITSPACES_GIVEN_FILES: given,
+        // As the VMs reach it, on their own network.
+        GITSPACES_ENROL_URL: "https://gitspaces-runner:7404",
         GITSPACES_REDIS_NAMES: "vm1",
         GITSPACES_GATEWAY_TASKS_URL: "https://vm2:7403",
       },
@@ -75,6 +76,7 @@ beforeAll(async () => {
         GITSPACES_GATEWAY_PORT: String(controlPlane.gatewayPort),
         GITSPACES_GATEWAY_FILES: gatewayFiles,
         GITSPACES_REDIS_URL: "rediss://gateway@vm1:6379",
+        GITSPACES_ENROL_URL: "https://vm1:7404",
         GITSPACES_PUBLIC_URL: `http://gitspaces.localhost:${controlPlane.gatewayPort}`,
         GITSPACES_CONTROL_PLANE_PUBLIC_URL: `http://localhost:${controlPlane.controlPlanePort}`,
       },
