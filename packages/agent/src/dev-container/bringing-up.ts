@@ -13,13 +13,17 @@ import type { Engine } from "./engine.ts";
 import {
   CONFIG_LABEL,
   type Existing,
+  containersBeside,
   findContainers,
+  mountsStillFit,
   removeContainers,
   WORKSPACE_LABEL,
 } from "./existing-containers.ts";
-import { type GateBounds, gateEnvironment, gateProgram, readNotApplied } from "./gate-bounds.ts";
+import { type GateBounds, gateEnvironment, gateProgram, readNotApplied, resolvePath } from "./gate-bounds.ts";
 import { guessHome } from "./home-guess.ts";
 import { Merged } from "./merged-configuration.ts";
+import { parseMount } from "./mount-policy.ts";
+import { isInside } from "./policy.ts";
 import { giveTo } from "./ownership.ts";
 import { type Plan, withMounts } from "./preparation.ts";
 import { readRaised, writeRaised } from "./raised-record.ts";
@@ -96,7 +100,7 @@ export async function bringUp(site: Site, plan: Plan, recovery: Container["recov
 
 /** The container of this plan that is there. All others are removed first: nothing of the person runs while mounts are looked up. */
 async function findFitting(
-  { engine, workspace, work }: Site,
+  { engine, workspace, work, raising }: Site,
   plan: Plan,
   home: string | undefined,
 ): Promise<Existing | undefined> {
@@ -104,7 +108,18 @@ async function findFitting(
   const fitting = all.find(
     ({ fingerprint, state }) => fingerprint === plan.fingerprint && !/^(?:dead|removing)$/.test(state),
   );
-  if (fitting !== undefined && home !== undefined && all.length === 1) return fitting;
+  const isKnown = fitting !== undefined && home !== undefined && all.length === 1;
+  if (isKnown && fitting.state === "running") return fitting;
+  if (isKnown) {
+    const own = raising.mounts.map((mount) => parseMount(mount).source);
+    const isAllowed = (source: string) => own.includes(source) || isInside(source, { workspace, resolve: resolvePath });
+    const ids = await containersBeside(engine, workspace, projectOf(workspace), work.signal);
+    if (await mountsStillFit(engine, ids, isAllowed, work.signal)) return fitting;
+    work.emit(
+      "note",
+      "A folder that is mounted into the container leads elsewhere now, so the container is made anew.",
+    );
+  }
   if (all.length > 0) await removeContainers(engine, workspace, projectOf(workspace), work.signal);
   failpoint("agent.afterOldContainers");
   return undefined;

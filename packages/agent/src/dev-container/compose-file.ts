@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fail, type FailureError } from "@gitspaces/contracts";
 import { parse } from "yaml";
 import { type CheckedCompose, checkCompose, type ComposeFile } from "./compose-policy.ts";
+import { orderServices } from "./compose-order.ts";
 import { type Bounds, isInside } from "./policy.ts";
 
 export type Rendering = {
@@ -18,6 +19,7 @@ export type Rendering = {
 
 const MOST_BYTES = 16 * 1024 * 1024;
 const MOST_FILES = 50;
+const FIELD = "dockerComposeFile";
 
 /**
  * The Compose file that may be used. It runs no code of the repository; `docker-compose config` reads files only.
@@ -30,15 +32,17 @@ export async function renderCompose(
   for (const file of files) checkReads(file, bounds, new Set());
   const text = await composeConfig(files, env, signal);
   const checked = checkCompose(parse(text) as ComposeFile, bounds);
-  const [first] = checked.broken;
+  const ordered = orderServices(checked.file);
+  const broken = [...checked.broken, ...ordered.broken];
+  const [first] = broken;
   const shown = files.map((file) => relative(bounds.workspace, file)).join(", ");
   if (first !== undefined) {
-    const all = checked.broken.map((each) => `${each.key} of ${each.service}: ${each.rule}`).join("; ");
-    throw refusal(`${shown}: ${all}.`, `services.${first.service}.${first.key}`, { broken: checked.broken });
+    const all = broken.map((each) => `${each.key} of ${each.service}: ${each.rule}`).join("; ");
+    throw refusal(`${shown}: ${all}.`, `services.${first.service}.${first.key}`, { broken });
   }
   if (checked.file.services?.[service] === undefined)
     throw refusal(`${shown}: there is no service "${service}", which devcontainer.json names.`, "service");
-  return checked;
+  return { ...checked, file: ordered.file };
 }
 
 /** Writes it as JSON, which every Compose reads as YAML. */
@@ -46,22 +50,26 @@ export function writeCompose(file: string, content: ComposeFile): void {
   writeFileSync(file, JSON.stringify(content, undefined, 1), { mode: 0o600 });
 }
 
-/** What `config` of these files says. */
-export async function composeConfig(
+/** What `config` of these files says, by whichever Compose there is. */
+async function composeConfig(
   files: readonly string[],
   env: Record<string, string>,
   signal: AbortSignal,
 ): Promise<string> {
   const args = [...files.flatMap((file) => ["-f", file]), "config"];
   const cwd = dirname(files[0] ?? "/");
-  return await new Promise((done, refused) => {
-    execFile("docker-compose", args, { cwd, env, signal, maxBuffer: MOST_BYTES }, (error, stdout, stderr) => {
-      if (error === null) done(stdout);
-      else if (signal.aborted) refused(signal.reason as Error);
-      else
-        refused(refusal(`Compose refuses it: ${stderr.trim().slice(0, 2_000) || error.message}`, "dockerComposeFile"));
+  const ask = async (program: string, before: string[]) =>
+    await new Promise<string | undefined>((done, refused) => {
+      execFile(program, [...before, ...args], { cwd, env, signal, maxBuffer: MOST_BYTES }, (error, stdout, stderr) => {
+        if (error === null) done(stdout);
+        else if (signal.aborted) refused(signal.reason as Error);
+        else if (error.code === "ENOENT") done(undefined);
+        else refused(refusal(`Compose refuses it: ${stderr.trim().slice(0, 2_000) || error.message}.`, FIELD));
+      });
     });
-  });
+  const text = (await ask("docker-compose", [])) ?? (await ask("docker", ["compose"]));
+  if (text === undefined) throw fail("internal", "There is neither docker-compose nor docker in this VM.");
+  return text;
 }
 
 /** Rendering takes other files in; none of them may be the VM's. */
@@ -72,7 +80,7 @@ function checkReads(file: string, bounds: Bounds, seen: Set<string>): void {
   const inside = (path: string, field: string) => {
     if (!isInside(path, bounds)) throw refusal(`${shown}: ${field}: ${path} is not a file of the repository.`, field);
   };
-  inside(file, "dockerComposeFile");
+  inside(file, FIELD);
   const dotEnv = join(dirname(file), ".env");
   if (existsSync(dotEnv)) inside(dotEnv, ".env");
   for (const [field, name] of readsOf(parseCompose(file, shown))) {
@@ -88,7 +96,7 @@ function parseCompose(file: string, shown: string): unknown {
   try {
     return parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw refusal(`${shown}: ${(error as Error).message.split("\n")[0]}`, "dockerComposeFile");
+    throw refusal(`${shown}: ${(error as Error).message.split("\n")[0]}`, FIELD);
   }
 }
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { checkCompose, type ComposeFile } from "./compose-policy.ts";
 import { readGateBounds } from "./gate-bounds.ts";
+import { orderServices } from "./compose-order.ts";
 import { splitComposeArgs } from "./compose-args.ts";
 
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -21,9 +22,12 @@ const config = execFileSync(program, [...before, ...files.flatMap((file) => ["-f
 const { file, broken, notApplied } = checkCompose(parse(config) as ComposeFile, bounds);
 tell(broken.map(({ service, key, rule }) => `Compose: ${key} of ${service} was not applied: ${rule}.`));
 tell(notApplied);
+const ordered = orderServices(file);
+for (const { service, rule } of ordered.broken) process.stderr.write(`Compose: volumes of ${service}: ${rule}.\n`);
+if (ordered.broken.length > 0) process.exit(1);
 const folder = mkdtempSync(join(tmpdir(), "compose-"));
 const checked = join(folder, "docker-compose.json");
-writeFileSync(checked, JSON.stringify(file), { mode: 0o600 });
+writeFileSync(checked, JSON.stringify(ordered.file), { mode: 0o600 });
 const child = spawn(program, [...before, "-f", checked, ...after], { stdio: "inherit" });
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => child.kill(signal));
 child.on("error", () => process.exit(127));

@@ -4,6 +4,8 @@ import type { Engine } from "./engine.ts";
 export const WORKSPACE_LABEL = "gitspaces.workspace";
 export const CONFIG_LABEL = "gitspaces.config";
 
+const STOP_GRACE_S = "5";
+
 export type Existing = { id: string; state: string; fingerprint: string };
 
 /** @throws {FailureError} `internal` */
@@ -17,6 +19,36 @@ export async function findContainers(engine: Engine, workspace: string, signal: 
   });
 }
 
+/**
+ * Whether what stopped containers mount of the VM's folders leads where it may. The engine follows the paths again at each start, and
+ * whoever wrote into the workspace may have put a link in the place of a folder. Services that still run are ended first.
+ * @throws {FailureError} `internal`
+ */
+export async function mountsStillFit(
+  engine: Engine,
+  ids: readonly string[],
+  isAllowed: (source: string) => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const format = `{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}`;
+  await engine.docker(["stop", "--time", STOP_GRACE_S, ...ids], { signal });
+  const text = await engine.ask(["inspect", "--format", format, ...ids], signal);
+  return text.split("\n").every((source) => source === "" || isAllowed(source));
+}
+
+/** Every container of a workspace and of its Compose project. @throws {FailureError} `internal` */
+export async function containersBeside(
+  engine: Engine,
+  workspace: string,
+  project: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const filter = `label=com.docker.compose.project=${project}`;
+  const text = await engine.ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], signal);
+  const own = (await findContainers(engine, workspace, signal)).map(({ id }) => id);
+  return [...new Set([...own, ...text.split("\n").filter((id) => id !== "")])];
+}
+
 /** Removes the dev containers of a workspace, whichever they are, and the services beside them. Volumes stay. */
 export async function removeContainers(
   engine: Engine,
@@ -24,9 +56,6 @@ export async function removeContainers(
   project: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const filter = `label=com.docker.compose.project=${project}`;
-  const text = await engine.ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], signal);
-  const own = (await findContainers(engine, workspace, signal)).map(({ id }) => id);
-  const ids = new Set([...own, ...text.split("\n").filter((id) => id !== "")]);
-  if (ids.size > 0) await engine.docker(["rm", "--force", ...ids], { signal });
+  const ids = await containersBeside(engine, workspace, project, signal);
+  if (ids.length > 0) await engine.docker(["rm", "--force", ...ids], { signal });
 }

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { FailureError } from "@gitspaces/contracts";
 import { expect, test } from "vitest";
 import { splitComposeArgs } from "./compose-args.ts";
+import { orderServices } from "./compose-order.ts";
 import { checkCompose } from "./compose-policy.ts";
 import { sanitise } from "./configuration-policy.ts";
 import { type Bounds, isAllowedImage, strictPolicy } from "./policy.ts";
@@ -271,6 +272,21 @@ test("what usual Compose files hold passes; ports and restarts are done otherwis
   expect(checked.broken).toEqual([]);
   expect(checked.notApplied).toHaveLength(2);
   expect(checked.file).toMatchObject({ services: { db: { image: "db", environment: { A: "1" } } } });
+});
+
+test("Compose: who could put a link in the place of a mounted folder starts after its service, or the file is refused", () => {
+  const app = { volumes: ["/w:/w:rw"] };
+  const db = { volumes: ["/w/init.sql:/init.sql:ro"] };
+  expect(orderServices({ services: { app, db } })).toEqual({
+    broken: [],
+    file: { services: { app: { ...app, depends_on: ["db"] }, db } },
+  });
+  const ordered = { services: { app: { ...app, network_mode: "service:db" }, db } };
+  expect(orderServices(ordered)).toEqual({ broken: [], file: ordered });
+  const hostile = { services: { app, db: { ...db, depends_on: { app: { condition: "service_started" } } } } };
+  expect(orderServices(hostile).broken).toMatchObject([{ service: "db", key: "volumes" }]);
+  const apart = { services: { web: { volumes: ["/w/web:/app:rw"] }, api: { volumes: ["/w/api:/app:rw"] } } };
+  expect(orderServices(apart)).toEqual({ broken: [], file: apart });
 });
 
 test("Compose's files are told from its other options", () => {

@@ -54,6 +54,20 @@ test("an image's label gets no rights by itself, neither alone nor in a Compose 
   expect(existsSync("/tmp/gs-raise-was-here")).toBe(false);
 }, 60_000);
 
+test("a folder that became a link while the container ran is not followed when it starts again", async () => {
+  await using repository = await Repository.open({
+    [ONE]: { image: NODE_IMAGE, mounts: ["type=bind,source=${localWorkspaceFolder}/sub,target=/sub"] },
+    "sub/file": "mine",
+  });
+  const container = await repository.raise();
+  expect(await repository.inside(container, "cat /sub/file")).toBe("mine");
+  await repository.inside(container, `cd /workspaces/${repository.name} && rm -r sub && ln -s /etc sub`);
+  await repository.engine.ask(["stop", "--time", "0", container.id], AbortSignal.timeout(20_000));
+  const again = await repository.raise();
+  expect(await repository.inside(again, "ls /sub 2>&1 || true")).toMatch(/No such file/);
+  expect(again.notApplied).toEqual([expect.stringContaining("only the workspace is mounted")]);
+}, 60_000);
+
 test("a private registry is asked with what was lent, which nobody sees and nothing keeps", async () => {
   const asked: (string | undefined)[] = [];
   const registry = createServer((request, response) => {
