@@ -9,7 +9,7 @@ import type { Log } from "./vms.ts";
 
 const Image = z.looseObject({ Id: z.string() });
 /** Half of a written image is never seen: it is renamed when it is whole. */
-const receive = 'exec cat >"$0"';
+const receive = 'find "${0%/*}" -name "*.part" -mmin +60 -delete; exec cat >"$0"';
 const keep = 'mv "$0" "$1" && printf %s "$3" >"$2.new" && mv "$2.new" "$2"';
 const readId = 'cat "$0" 2>/dev/null || true';
 const SAVE_MS = 600_000;
@@ -41,6 +41,12 @@ export function preloadedImages(engine: Engine, names: Names, plug: Plug, log: L
     known.set(name, id);
   }
 
+  async function saveOrTell(name: string, id: string, helper: string): Promise<void> {
+    await save(name, id, helper).catch((err: unknown) => {
+      log.warn({ err, image: name }, "an image could not be laid out; VMs will fetch it themselves");
+    });
+  }
+
   return {
     /** Makes the volume. */
     async open(signal: AbortSignal): Promise<void> {
@@ -48,8 +54,8 @@ export function preloadedImages(engine: Engine, names: Names, plug: Plug, log: L
       await engine.tell("POST", "/volumes/create", { body: { Name: names.images, Labels }, signal });
     },
     /**
-     * Resolves once the images that this engine has are there for VMs. One that it does not have is told in the log: VMs fetch it
-     * themselves. `helper` is the image that the writing program is in.
+     * Resolves once the images that this engine has are there for VMs. One that it does not have, or that cannot be written, is
+     * told in the log: VMs fetch it themselves. `helper` is the image that the writing program is in.
      */
     async ensure(images: readonly string[], helper: string, signal: AbortSignal): Promise<void> {
       for (const name of images) {
@@ -60,7 +66,7 @@ export function preloadedImages(engine: Engine, names: Names, plug: Plug, log: L
           log.warn({ image: name }, "this engine does not have a preloaded image; VMs will fetch it themselves");
           continue;
         }
-        const work = saving.get(id) ?? save(name, id, helper).finally(() => saving.delete(id));
+        const work = saving.get(id) ?? saveOrTell(name, id, helper).finally(() => saving.delete(id));
         saving.set(id, work);
         await Promise.race([work, aborted(signal)]);
       }

@@ -14,6 +14,8 @@ import { type Names, mark, namesOf } from "../names.ts";
 import { removeContainer } from "../removal.ts";
 import { TEST_IMAGE, buildTestImage } from "./test-image.ts";
 
+export { TEST_IMAGE };
+
 export type Bench = ProviderUnderTest & {
   options: DockerProviderOptions;
   engine: Engine;
