@@ -88,6 +88,21 @@ test("its settings are the configuration's, under what the person chose", async 
   expect(JSON.parse(settings)).toEqual({ "a.b": 9, "their.own": true });
 });
 
+test("settings that are no longer asked for go, and others come", async () => {
+  const file = "/home/node/.local/share/code-server/Machine/settings.json";
+  await inside(`rm -f ${file} ${file.replace("settings.json", "gitspace-settings.json")}`);
+  const asked = (settings: Record<string, unknown>) => ({
+    ...container,
+    customizations: { extensions: [], settings },
+  });
+  ide.start(asked({ "x.gone": 1, "x.kept": [1] }));
+  await ide.ready(soon());
+  await ide.stop();
+  ide.start(asked({ "x.kept": [2], "x.new": true }));
+  await ide.ready(soon());
+  expect(JSON.parse((await inside(`cat ${file}`)).join(""))).toEqual({ "x.kept": [2], "x.new": true });
+});
+
 test("one that dies is started again", async () => {
   ide.start(container);
   await ide.ready(soon());

@@ -48,6 +48,11 @@ test("the person's environment is in no argument and means nothing to the engine
   expect(output.filter((line) => line.includes("ld.so")).length).toBeLessThanOrEqual(1);
 });
 
+test("a user who may not log in still gets a shell", () => {
+  const user = { ...box.container.user, shell: "/usr/sbin/nologin" };
+  expect(execArgs({ ...box.container, user }, { args: ["env"] }).lent).toContain("SHELL=/bin/sh\n");
+});
+
 test("an abort ends the program inside with everything it started", async () => {
   const stop = new AbortController();
   const mark = randomUUID();

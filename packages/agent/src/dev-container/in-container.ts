@@ -34,7 +34,12 @@ export function execArgs(
   options: readonly string[] = [],
 ): ExecCommand {
   const { name, home, shell } = container.user;
-  const usual = { HOME: home, USER: name, LOGNAME: name, SHELL: shell };
+  const usual = {
+    HOME: home,
+    USER: name,
+    LOGNAME: name,
+    SHELL: /\/(?:nologin|false)$/.test(shell) ? "/bin/sh" : shell,
+  };
   const all = Object.entries({ ...usual, ...container.env, ...env }).filter(([key]) => /^[^\s=#][^\s=]*$/.test(key));
   const fits = (value: string) => !/[\r\n\0]/.test(value) && value.length < LONGEST_LINE;
   // A line of the file holds one value. One of many lines goes by the client's environment, where its name means nothing there.
