@@ -125,7 +125,7 @@ const reasons: Reasons = {
     run: "agent.afterGitPrepared",
     "opened.Symbol.asyncDispose": "closes a socket of this process",
   },
-  "git-identity.ts": { runGit: "agent.afterGitPrepared" },
+  "git-identity.ts": { runAsPerson: "agent.afterGitPrepared" },
   "large-files.ts": { git: answered, gitFrom: "agent.afterHalfClone" },
   "repository-host.ts": { "lookup.catch": answered },
   "git-credentials.ts": {

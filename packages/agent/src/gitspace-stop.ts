@@ -9,6 +9,8 @@ import type { House } from "./house.ts";
 import type { Work } from "./work.ts";
 
 const SYNC_DEADLINE_MS = 30_000;
+/** What tells which disk this is, and who may still write to it. */
+const KEPT = ["disk", "generation"];
 
 /** Ends the IDE and every process of the person, and puts the home disk in order. */
 export async function stopGitspace(house: House, work: Work): Promise<TaskResult<"gitspace.stop">> {
@@ -46,7 +48,9 @@ function deletePersonsData(home: string): void {
   for (const name of readdirSync(home)) {
     if (name !== OWN_FOLDER) rmSync(join(home, name), { recursive: true, force: true });
   }
-  rmSync(join(home, OWN_FOLDER, "hooks"), { recursive: true, force: true });
+  for (const name of readdirSync(join(home, OWN_FOLDER))) {
+    if (!KEPT.includes(name)) rmSync(join(home, OWN_FOLDER, name), { recursive: true, force: true });
+  }
 }
 
 async function syncHome({ home, env }: House): Promise<void> {

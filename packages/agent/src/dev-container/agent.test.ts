@@ -1,5 +1,5 @@
 // A real agent that raises, keeps and ends a dev container on a real engine, with a real git server and a stand-in for code-server.
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSite, type Site } from "../testing/agent-process.ts";
@@ -37,14 +37,16 @@ const startData = () => ({
   secrets: null,
 });
 
-async function perform(
-  made: ContainerVm,
-  type: "gitspace.start" | "gitspace.stop" | "gitspace.status",
-  generation = 1,
-) {
+const tasks = {
+  "gitspace.start": startData,
+  "gitspace.stop": () => ({}),
+  "gitspace.status": () => ({}),
+  "gitspace.remove": () => ({ deleteData: true }),
+} as const;
+
+async function perform(made: ContainerVm, type: keyof typeof tasks, generation = 1) {
   const gateway = await made.vm.as("gateway");
-  const data = type === "gitspace.start" ? startData() : {};
-  return await gateway.perform(await site.controlPlane.task(type, data as never, { generation }));
+  return await gateway.perform(await site.controlPlane.task(type, tasks[type](), { generation }));
 }
 
 async function ideState(made: ContainerVm): Promise<unknown> {
@@ -55,7 +57,7 @@ test("a repository opens in its dev container, and a stop leaves nothing running
   await using made = await startContainerVm(site);
   await made.vm.claim();
   const started = await perform(made, "gitspace.start");
-  expect(started.answer, JSON.stringify(started.events)).toMatchObject({
+  expect(started.answer).toMatchObject({
     outcome: "ok",
     result: { folder: "/workspaces/sample", user: "node", notApplied: [] },
   });
@@ -113,6 +115,17 @@ test("a start on the same home disk keeps the workspace and the home folder", as
   expect(await made.containers()).not.toEqual(old);
   const note = join(made.vm.home, "workspaces/sample/note");
   expect({ text: readFileSync(note, "utf8"), uid: statSync(note).uid }).toEqual({ text: "kept\n", uid: 1_000 });
+}, 60_000);
+
+test("a removal with its data leaves nothing running and of the disk only what says which it is", async () => {
+  await using made = await startContainerVm(site);
+  await made.vm.claim();
+  await perform(made, "gitspace.start");
+  const removed = await perform(made, "gitspace.remove", 2);
+  expect(removed.answer.outcome).toBe("ok");
+  expect(await made.containers()).toEqual([]);
+  expect(readdirSync(made.vm.home)).toEqual([".gitspaces"]);
+  expect(readdirSync(join(made.vm.home, ".gitspaces")).toSorted()).toEqual(["disk", "generation"]);
 }, 60_000);
 
 test("a start that the agent's death cut short is done once by the next agent", async () => {
