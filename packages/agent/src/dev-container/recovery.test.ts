@@ -45,6 +45,14 @@ test.each<[string, Record<string, string | object>, RegExp]>([
   60_000,
 );
 
+test("a build that failed leaves no container behind", async () => {
+  await using repository = await Repository.open({ [ONE]: { build: { dockerfile: "Dockerfile" } } });
+  repository.write({ ".devcontainer/Dockerfile": `FROM ${NODE_IMAGE}\nRUN echo ${repository.name}; exit 7\n` });
+  expect((await repository.raise()).recovery).not.toBeNull();
+  const all = ["ps", "--all", "--no-trunc", "--format", "{{.Command}}"];
+  expect(await repository.engine.ask(all, AbortSignal.timeout(10_000))).not.toContain(`echo ${repository.name}`);
+}, 60_000);
+
 test("what was mended is used at the next start, and the recovery container is gone", async () => {
   await using repository = await Repository.open({ [ONE]: "{" });
   const recovery = await repository.raise();

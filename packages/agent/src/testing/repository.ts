@@ -97,7 +97,11 @@ export class Repository implements AsyncDisposable {
     await this.engine.docker(["volume", "rm", "--force", ...volumes], { signal });
     for (const network of (await named("network")).split("\n").filter((each) => each !== ""))
       await this.engine.docker(["network", "rm", network], { signal });
-    const images = await this.engine.ask(["images", "--quiet", "--filter", `reference=vsc-${this.name}*`], signal);
+    const built = [`vsc-${this.name}*`, `${project}_*`, `${project}-*`].flatMap((each) => [
+      "--filter",
+      `reference=${each}`,
+    ]);
+    const images = await this.engine.ask(["images", "--quiet", ...built], signal);
     const own = [...images.split("\n").filter((each) => each !== ""), ...this.images];
     if (own.length > 0) await this.engine.docker(["rmi", "--force", ...own], { signal });
     rmSync(this.root, { recursive: true, force: true });
