@@ -14,6 +14,7 @@ import { join } from "node:path";
 import type { SealingKey } from "@gitspaces/contracts";
 import { sealSecrets } from "@gitspaces/contracts/sealing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "./command.ts";
 import { runFolderOf } from "./run-folder.ts";
 import { makeImage, openSite, SAMPLE, type Site, startVm } from "./testing/agent-process.ts";
 import { GITSPACE } from "./testing/control-plane.ts";
@@ -128,6 +129,39 @@ test("a private repository is cloned with sealed credentials that stay nowhere",
   const resealed = { ...data, secrets: await sealSecrets(open, agentKey, { taskId: randomUUID(), generation: 2 }) };
   const stolen = await gateway.perform(await site.controlPlane.task("gitspace.start", resealed, { generation: 2 }));
   expect(stolen.answer).toMatchObject({ outcome: "failed", failure: { code: "denied" } });
+});
+
+test("a push needs no password from the person, also after the agent was killed, and no more once the Gitspace is stopped", async () => {
+  await using vm = await startVm(site);
+  const { agentKey } = (await vm.claim()) as { agentKey: SealingKey };
+  const gateway = await vm.as("gateway");
+  const id = randomUUID();
+  const open = { git: [{ host: git.host, username: GIT_USER, password: GIT_PASSWORD }] };
+  const secrets = await sealSecrets(open, agentKey, { taskId: id, generation: 1 });
+  const data = { ...startData("/private/sample.git"), secrets };
+  expect((await gateway.perform(await site.controlPlane.task("gitspace.start", data, { id }))).answer.outcome).toBe(
+    "ok",
+  );
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: vm.home,
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_CONFIG_SYSTEM: join(vm.state, "git/gitconfig"),
+  };
+  const push = async (branch: string) => {
+    const args = ["push", "--quiet", "origin", `HEAD:refs/heads/${branch}`];
+    const signal = AbortSignal.timeout(10_000);
+    return (await run({ program: "git", args, cwd: join(vm.home, "sample"), env, signal })).code;
+  };
+  expect(await push("before")).toBe(0);
+  expect(readFileSync(join(vm.home, ".gitconfig"), "utf8")).toContain("Ada Lovelace");
+  await vm.end("SIGKILL");
+  await vm.start();
+  expect(await push("after")).toBe(0);
+  await (await vm.as("gateway")).perform(await site.controlPlane.task("gitspace.stop", {}, { generation: 2 }));
+  expect(await push("stopped")).toBe(128);
+  expect(JSON.stringify(vm.log)).not.toContain(GIT_PASSWORD);
+  expect(JSON.stringify(vm.log)).toContain("git asked for credentials");
 });
 
 test.each([
