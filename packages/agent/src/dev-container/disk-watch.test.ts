@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
 import { expect, test } from "vitest";
-import { fullDisk, isLow, spaceOf, type WatchedDisk, wordsOn } from "./disk-watch.ts";
+import { fullDisk, isLow, lowDisks, spaceOf, type WatchedDisk, wordsOn } from "./disk-watch.ts";
 
 /** A disk of 40 MB of its own. */
 function smallDisk(): Disposable & { disk: WatchedDisk } {
@@ -31,10 +31,12 @@ test("a disk that is full fails with its name and what to remove; one with room 
   using small = smallDisk();
   expect(await spaceOf(small.disk.folder)).toEqual({ totalMb: 40, freeMb: 40 });
   expect(await fullDisk([small.disk], new Error("cause"))).toBeUndefined();
+  expect(await lowDisks([small.disk])).toEqual([]);
   writeFileSync(join(small.disk.folder, "large"), Buffer.alloc(35 * 1024 * 1024));
   expect(await fullDisk([small.disk], new Error("cause"))).toMatchObject({
     failure: { code: "disk_full", message: "The home disk is full: 5 of 40 MB are free. Remove something." },
   });
+  expect(await lowDisks([small.disk])).toEqual(["The home disk is full: 5 of 40 MB are free. Remove something."]);
   expect(await fullDisk([small.disk], fail("devcontainer_invalid", "a comma is missing"))).toBeUndefined();
   expect(await fullDisk([small.disk], fail("ide_failed", "it ended"))).toMatchObject({
     failure: { code: "disk_full" },

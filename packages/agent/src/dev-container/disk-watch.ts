@@ -54,6 +54,16 @@ export async function fullDisk(disks: readonly WatchedDisk[], cause: unknown): P
   return undefined;
 }
 
+/** A sentence for each of these disks that is low or full. */
+export async function lowDisks(disks: readonly WatchedDisk[]): Promise<string[]> {
+  const words: string[] = [];
+  for (const disk of disks) {
+    const space = await spaceOf(disk.folder);
+    if (space !== undefined && (isLow(space) || isFull(space))) words.push(wordsOn(disk, space));
+  }
+  return words;
+}
+
 /** Looks every few seconds; `tell` hears when a disk becomes low or full, not while it stays so. */
 export function watchDisks(disks: readonly WatchedDisk[], tell: (words: string) => void, log: Logger): Disposable {
   const told = new Map<WatchedDisk, string>();

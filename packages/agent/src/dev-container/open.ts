@@ -10,7 +10,7 @@ import { openTaskSecrets } from "../task-secrets.ts";
 import type { Work } from "../work.ts";
 import type { Workplace } from "../workplace.ts";
 import type { Container } from "./container.ts";
-import { watchDisks } from "./disk-watch.ts";
+import { lowDisks, watchDisks } from "./disk-watch.ts";
 import { Engine } from "./engine.ts";
 import { Ground } from "./ground.ts";
 import { openContainerIde } from "./ide.ts";
@@ -73,6 +73,7 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
       async raise(work, { clone, devcontainerPath, secrets }) {
         const { raiseContainer } = await import("./raising.ts");
         present = work;
+        for (const sentence of await lowDisks(house.disks)) tell(sentence);
         const policy = await policyOf(config);
         const wanted = { clone, devcontainerPath, homeVolume, policy, defaultImage, mounts: inside.mounts, secrets };
         const folders = { runFolder: house.runFolder, stateFolder: join(home, OWN_FOLDER, "dev-container") };
