@@ -67,7 +67,10 @@ export function claiming({
   async function reservePrepared({ task, watch, emit }: Turn): Promise<Held | undefined> {
     const prepared = preparedPool(pools, task.data.source);
     if (prepared === undefined) return undefined;
-    if ("miss" in prepared) return void emit("note", `${prepared.miss} This one is prepared now.`);
+    if ("miss" in prepared) {
+      emit("note", `${prepared.miss} This one is prepared now.`);
+      return undefined;
+    }
     const { pool } = prepared;
     const reserved = await watch.measure("reserve", () => claims.reserve(task, { ...pool, max: 0 }, clock.now()));
     if ("id" in reserved) return reserved;

@@ -1,6 +1,6 @@
 // The `docker` provider: a VM is a container with a Docker engine of its own. All state is in the outer engine's labels and
 // volumes, and each change is one that the engine makes atomic, so any number of runners may use one engine.
-// Measured on two cores that others used as well, a small image, medians: create 435 ms (of which the engine's start 230), attach 86,
+// Measured on two cores that others used as well, a small image, medians: create 435 ms, attach 86,
 // label 15, remove 188, list 11 with 300 used-up ids.
 //
 // `docker volume prune --all` (before engine 23 also without it) takes every volume that no container mounts: home disks too.
