@@ -35,7 +35,7 @@ type Parts = {
 export function ideInside({ engine, inside, container, node }: Parts): IdeRunner {
   const command = ideCommand(INSIDE.ide, container.user.home, INSIDE.own, `${INSIDE.run}/ide.yaml`);
   const mark = `ide-${container.id}`;
-  const findAll = () => markedProcesses(`${MARK}=${mark}`);
+  const findAll = () => markedProcesses(`${MARK}=${mark}`, container.pid);
   const output = join(inside.received, OUTPUT);
 
   return {

@@ -131,7 +131,7 @@ test("a stop ends it", async () => {
   ide.start(container);
   await ide.ready(soon());
   await ide.stop();
-  expect(markedProcesses(`${MARK}=ide-${container.id}`)).toEqual([]);
+  expect(markedProcesses(`${MARK}=ide-${container.id}`, container.pid)).toEqual([]);
   await expect(ide.dial()).rejects.toMatchObject({ failure: { code: "vm_unreachable" } });
 });
 

@@ -63,7 +63,7 @@ test("an abort ends the program inside with everything it started", async () => 
     onLine: () => stop.abort(new Error("enough")),
   });
   await expect(running).rejects.toThrow("enough");
-  await expect.poll(() => markedProcesses(`OURS=${mark}`)).toEqual([]);
+  await expect.poll(() => markedProcesses(`OURS=${mark}`, box.container.pid)).toEqual([]);
 });
 
 test("what can not be run is told by its exit code", async () => {

@@ -9,7 +9,7 @@ import { signalMarked } from "./marked-processes.ts";
 
 /** As much of the engine as this needs: the environment in which the `docker` command finds it. */
 export type EngineAccess = { env: ChildEnvironment };
-export type Place = Pick<Container, "id" | "user" | "env" | "workspaceFolder">;
+export type Place = Pick<Container, "id" | "pid" | "user" | "env" | "workspaceFolder">;
 export type Inside = {
   args: readonly string[];
   /** The workspace otherwise. */
@@ -98,8 +98,8 @@ export async function runInside(engine: EngineAccess, container: Place, running:
     });
   } catch (error) {
     // The engine's client is gone; what it had started inside is not.
-    signalMarked(`${MARK}=${mark}`, "SIGTERM");
-    setTimeout(() => signalMarked(`${MARK}=${mark}`, "SIGKILL"), KILL_AFTER_MS).unref();
+    signalMarked(`${MARK}=${mark}`, "SIGTERM", container.pid);
+    setTimeout(() => signalMarked(`${MARK}=${mark}`, "SIGKILL", container.pid), KILL_AFTER_MS).unref();
     throw error;
   }
 }

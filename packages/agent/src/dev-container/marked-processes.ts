@@ -4,10 +4,16 @@ import { parseStat } from "../process-tree.ts";
 
 export type MarkedProcess = { pid: number; parent: number; startedAt: string; program: string; args: string[] };
 
-/** Every process whose environment holds the line `mark` (`NAME=value`). */
-export function markedProcesses(mark: string): MarkedProcess[] {
+/**
+ * Every process whose environment holds the line `mark` (`NAME=value`), of the container whose first process is `pid`, or of
+ * the VM itself.
+ * Others are not looked into: the kernel lets a reader of a process's memory wait for as long as that process hangs.
+ */
+export function markedProcesses(mark: string, pid: number | "self" = "self"): MarkedProcess[] {
+  const container = namespaceOf(String(pid));
+  if (container === "") return [];
   return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && namespaceOf(name) === container)
     .flatMap((name) => {
       if (!read(`${name}/environ`).split("\0").includes(mark)) return [];
       const stat = parseStat(read(`${name}/stat`));
@@ -31,14 +37,22 @@ export function signalProcess(process_: Pick<MarkedProcess, "pid" | "startedAt">
   }
 }
 
-/** Signals every process with the mark. */
-export function signalMarked(mark: string, signal: NodeJS.Signals): void {
-  for (const each of markedProcesses(mark)) signalProcess(each, signal);
+/** Signals each of them. */
+export function signalMarked(mark: string, signal: NodeJS.Signals, pid?: number): void {
+  for (const each of markedProcesses(mark, pid)) signalProcess(each, signal);
 }
 
 function programOf(pid: string): string {
+  return link(`${pid}/exe`);
+}
+
+function namespaceOf(pid: string): string {
+  return link(`${pid}/ns/pid`);
+}
+
+function link(path: string): string {
   try {
-    return readlinkSync(`/proc/${pid}/exe`);
+    return readlinkSync(`/proc/${path}`);
   } catch {
     return "";
   }
