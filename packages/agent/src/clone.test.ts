@@ -45,11 +45,15 @@ afterAll(async () => {
 });
 
 const at = (cwd: string, ...args: string[]) =>
-  execFileSync("git", ["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always", ...args], {
-    cwd,
-    stdio: "pipe",
-    encoding: "utf8",
-  });
+  execFileSync(
+    "git",
+    ["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always", ...args],
+    {
+      cwd,
+      stdio: "pipe",
+      encoding: "utf8",
+    },
+  );
 const commit = (work: string, message: string) =>
   at(work, "commit", "--quiet", "--all", "--allow-empty", `--message=${message}`);
 
