@@ -41,7 +41,7 @@ async function remove(id: string): Promise<void> {
 
 test("no devcontainer.json at all: the default image, with a person who is not root", async () => {
   const id = await start("bare", { "README.md": "# Bare\n" });
-  expect(await told(id)).toContain("The repository has none");
+  expect(await told(id)).toContain("The repository has no devcontainer.json; the default image");
   await remove(id);
 });
 
