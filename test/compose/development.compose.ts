@@ -5,6 +5,7 @@ import { commitFiles, type GitServer, startGitServer } from "../e2e/git-server.t
 import { follow, type Jar } from "../e2e/session.ts";
 import { type Composition, openComposition } from "./composition.ts";
 import { docker } from "./engine.ts";
+import { untilWarm } from "./warm.ts";
 
 const daemons = ["control-plane", "delegate", "runner", "gateway"] as const;
 const servers = ["redis", ...daemons];
@@ -34,6 +35,7 @@ async function hostAddress(): Promise<string> {
 }
 
 test("a Gitspace starts in a VM of the engine, and its IDE's page comes through the gateway", async () => {
+  await untilWarm(api);
   const path = commitFiles(git.root, "hello", { "README.md": "hello\n" });
   const url = `http://${await hostAddress()}:${git.port}${path}`;
   const { identifier } = await api.create(url);
@@ -44,7 +46,7 @@ test("a Gitspace starts in a VM of the engine, and its IDE's page comes through 
   expect(page.body).toContain("workbench");
   await api.stop(identifier);
   await api.call("DELETE", `gitspaces/${identifier}`);
-});
+}, 300_000);
 
 test.each(servers)(
   "%s runs as an ordinary user without any right, on a root that cannot be written",

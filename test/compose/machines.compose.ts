@@ -9,6 +9,7 @@ import { follow, type Jar } from "../e2e/session.ts";
 import { type Composition, openComposition } from "./composition.ts";
 import { docker } from "./engine.ts";
 import { addressOf, openFirewall } from "./firewall.ts";
+import { untilWarm } from "./warm.ts";
 
 const OWNER = 1_000;
 const vms = `gst${process.pid}machines-vms`;
@@ -134,6 +135,7 @@ test("a port that the table does not open is not reached from the other machine"
 
 test("a Gitspace starts across the machines, and its IDE's page comes through the second", async () => {
   const api = await controlPlane.api();
+  await untilWarm(api);
   const path = commitFiles(git.root, "hello", { "README.md": "hello\n" });
   const { identifier } = await api.create(`http://${await vmsGateway()}:${git.port}${path}`);
   const jar: Jar = new Map();
@@ -143,7 +145,7 @@ test("a Gitspace starts across the machines, and its IDE's page comes through th
   expect(page.body).toContain("workbench");
   await api.stop(identifier);
   await api.call("DELETE", `gitspaces/${identifier}`);
-});
+}, 300_000);
 
 async function vmsGateway(): Promise<string> {
   return await docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", vms);
