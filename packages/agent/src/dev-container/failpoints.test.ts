@@ -17,6 +17,7 @@ const reasons: Reasons = {
     "parts.homeBack": waits,
     "ground.open": inside,
     mendEngine: inside,
+    isSilent: asks,
     use: "agent.afterContainer",
     "parts.raise": inside,
     "parts.wanted": "opens what came with the task; nothing is written",

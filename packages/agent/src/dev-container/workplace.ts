@@ -53,6 +53,7 @@ export type DevContainerParts = {
 };
 
 const ENGINE_PATIENCE_MS = 20_000;
+const QUESTIONS = 3;
 
 /** Opens it; disposing leaves container and engine as they are, for the next life of this agent. */
 export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDisposable {
@@ -73,7 +74,7 @@ export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDis
     if (present === undefined) return "this agent was away";
     if (!isAlive(present.container.pid, present.life)) return "the container ended";
     if (ide.state === "failed") return "the IDE failed";
-    return (await engine.answers()) ? undefined : "the engine does not answer";
+    return (await isSilent(engine)) ? "the engine does not answer" : undefined;
   };
   const recover = async (signal: AbortSignal) => {
     const task = parts.standing();
@@ -159,6 +160,12 @@ async function tellOfIde(work: Work, ide: ContainerIde): Promise<void> {
   }
   failpoint("agent.afterContainerIde");
   work.emit("agent_ide_completed", "The IDE is ready");
+}
+
+/** An engine that is merely busy may miss one question. */
+async function isSilent(engine: Engine): Promise<boolean> {
+  for (let asked = 0; asked < QUESTIONS; asked++) if (await engine.answers()) return false;
+  return true;
 }
 
 /** Waits for the engine; one that hangs is ended and started once more. */
