@@ -37,6 +37,14 @@ test("a VM is ready when the archives of its images are loaded, and not before",
   expect((await engine.docker(["image", "inspect", IMAGE], { signal: within() })).code).toBe(0);
 }, 20_000);
 
+test("a Gitspace that comes before its VM is ready finds the images that lie in an archive", async () => {
+  await engine.docker(["rmi", "--force", IMAGE], { signal: within() });
+  await using preload = new Preload({ images: [IMAGE], folder, engine, keepEngine: true, log });
+  await preload.stop();
+  await preload.catchUp(within());
+  expect((await engine.docker(["image", "inspect", IMAGE], { signal: within() })).code).toBe(0);
+}, 20_000);
+
 test("a VM whose image can not be had is ready after a while all the same, and takes the image when it can be had", async () => {
   const late = "gs-f-preload:late";
   await using preload = new Preload({

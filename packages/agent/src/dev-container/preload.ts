@@ -68,6 +68,17 @@ export class Preload implements AsyncDisposable {
     await this.#running?.ended;
   }
 
+  /**
+   * Loads what is still missing and lies in an archive, for a Gitspace that came before the VM was ready: no registry need know
+   * that image. What must be pulled is left to whoever needs it.
+   */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    if (this.#ready) return;
+    const { folder, images } = this.#preloading;
+    await this.#pass(archived(folder, images), signal);
+    this.#ready = true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

@@ -110,6 +110,7 @@ export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDis
     async raise(work, wanted): Promise<Raised> {
       const container = await work.stage("devcontainer", async () => {
         await engine.ready(work.signal);
+        await preload.catchUp(work.signal);
         return await parts.raise(work, wanted);
       });
       await use(container);
