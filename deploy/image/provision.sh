@@ -69,8 +69,9 @@ configure() {
   install -D -m 0644 "$here/files/daemon.json" /etc/docker/daemon.json
   # Every system makes its own; those of an image would be everybody's.
   if [[ -z $systemd ]]; then rm -f /etc/ssh/ssh_host_*; fi
-  install -d -m 0700 /etc/gitspaces /home-disk /var/lib/gitspaces /var/lib/gitspaces/state
-  install -d -m 0755 /opt/gitspaces /var/lib/gitspaces/images
+  install -d -m 0700 /etc/gitspaces /var/lib/gitspaces/state
+  # Clones are made by a user who has to pass through.
+  install -d -m 0755 /home-disk /opt/gitspaces /var/lib/gitspaces /var/lib/gitspaces/images
 }
 
 unpack_tree() {
