@@ -40,6 +40,7 @@ test("a VM is ready when the archives of its images are loaded, and not before",
 test("a Gitspace that comes before its VM is ready finds the images that lie in an archive", async () => {
   await engine.docker(["rmi", "--force", IMAGE], { signal: within() });
   await using preload = new Preload({ images: [IMAGE], folder, engine, keepEngine: true, log });
+  preload.start();
   await preload.stop();
   await preload.catchUp(within());
   expect((await engine.docker(["image", "inspect", IMAGE], { signal: within() })).code).toBe(0);

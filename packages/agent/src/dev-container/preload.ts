@@ -37,6 +37,8 @@ export function archived(folder: string, images: readonly string[]): string[] {
 export class Preload implements AsyncDisposable {
   readonly #preloading: Preloading;
   #ready = false;
+  /** Nothing is missing; unlike `#ready`, which patience or an end may bring about. */
+  #whole = false;
   #running: { stop: AbortController; ended: Promise<void> } | undefined;
 
   constructor(preloading: Preloading) {
@@ -73,10 +75,10 @@ export class Preload implements AsyncDisposable {
    * that image. What must be pulled is left to whoever needs it.
    */
   async catchUp(signal: AbortSignal): Promise<void> {
-    if (this.#ready) return;
+    if (this.#whole) return;
     const { folder, images } = this.#preloading;
-    await this.#pass(archived(folder, images), signal);
-    this.#ready = true;
+    const missing = await this.#pass(archived(folder, images), signal);
+    this.#whole = missing.length === 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,6 +98,7 @@ export class Preload implements AsyncDisposable {
       missing = await this.#pass(missing, signal);
       if (missing.length > 0) await sleep(pauseMs, undefined, { signal, ref: false });
     }
+    this.#whole = true;
     if (images.length > 0 && !keepEngine) await engine.stop();
     failpoint("agent.afterPreload");
     this.#ready = true;
