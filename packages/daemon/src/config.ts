@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { FailureError, fail } from "@gitspaces/contracts";
 import { z } from "zod";
+import { logLevels } from "./log.ts";
 
 /** `host:port`, as `{ host, port }`. Port 0 asks the system for a free one. */
 export const address = z.string().transform((text, context) => {
@@ -31,7 +32,7 @@ export const secretFile = z.string().min(1);
 export const commonConfig = {
   dataFolder: z.string().min(1),
   adminListen: address.default({ host: "127.0.0.1", port: 0 }),
-  logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+  logLevel: z.enum(logLevels).default("info"),
   installation: z.string().regex(/^[a-z0-9-]{1,40}$/, "should be lower-case letters, digits and dashes"),
 };
 

@@ -51,7 +51,8 @@ function checked(text: string): Action {
   });
 }
 
-const armed = readFailpoints(process.env);
+// In production a daemon refuses to start with one; `runDaemon` says so.
+const armed = process.env["NODE_ENV"] === "production" ? undefined : readFailpoints(process.env);
 
 /** Passes the place of this name, unless a test has armed it. */
 export function failpoint(name: string): void {

@@ -3,6 +3,8 @@ import { type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
 
+export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+
 const secretNames = ["authorization", "cookie", "token", "password", "secret", "secrets", "code", "csr", "privateKey"];
 
 /**

@@ -4,12 +4,9 @@ import { expect, test } from "vitest";
 
 const module = JSON.stringify(new URL("./process.ts", import.meta.url).href);
 
-function run(program: string) {
-  const child = spawn(process.execPath, [
-    "--input-type=module",
-    "-e",
-    `import { runDaemon } from ${module};${program}`,
-  ]);
+function run(program: string, env: Record<string, string> = {}) {
+  const args = ["--input-type=module", "-e", `import { runDaemon } from ${module};${program}`];
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
   let output = "";
   let complaint = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -51,6 +48,30 @@ test("a start that fails says why in words and exits 1", async () => {
   expect(await once(daemon.child, "close")).toEqual([1, null]);
   expect(daemon.complaint()).toContain("Redis evicts keys; set maxmemory-policy noeviction.\n");
   expect(daemon.output()).toContain('"msg":"could not start"');
+});
+
+test.each([
+  ["a level of log that does not exist", { GITSPACES_LOG_LEVEL: "loud" }, "GITSPACES_LOG_LEVEL"],
+  [
+    "a failpoint in production",
+    { GITSPACES_FAILPOINT: "d.afterStart:kill", NODE_ENV: "production" },
+    "GITSPACES_FAILPOINT",
+  ],
+])("%s is refused with one line that names the variable", async (_what, env, variable) => {
+  const config = JSON.stringify(new URL("./config.ts", import.meta.url).href);
+  const zod = JSON.stringify(import.meta.resolve("zod"));
+  const daemon = run(
+    `import { commonConfig, loadConfig } from ${config}; import { z } from ${zod};
+     await runDaemon("d", async () => { loadConfig(z.object({ logLevel: commonConfig.logLevel })); ${alive} return { async [Symbol.asyncDispose]() { clearInterval(timer); } }; });`,
+    env,
+  );
+  expect(await once(daemon.child, "close")).toEqual([1, null]);
+  expect(
+    daemon
+      .complaint()
+      .split("\n")
+      .filter((line) => line.includes("GITSPACES_")),
+  ).toEqual([expect.stringContaining(variable)]);
 });
 
 test("E17: a rejection that nobody heard is logged, and the daemon goes on", async () => {

@@ -1,7 +1,8 @@
 // A daemon's life as a process: start, wait for a signal, stop before a deadline. A second signal ends it at once.
 import { once } from "node:events";
 import { FailureError } from "@gitspaces/contracts";
-import { createLog, type Logger } from "./log.ts";
+import { readFailpoints } from "./failpoint.ts";
+import { createLog, type Logger, logLevels } from "./log.ts";
 
 const STOP_DEADLINE_MS = 25_000;
 
@@ -13,7 +14,8 @@ export async function runDaemon(
   name: string,
   start: (log: Logger, signal: AbortSignal) => Promise<AsyncDisposable>,
 ): Promise<void> {
-  const log = createLog(name, process.env["GITSPACES_LOG_LEVEL"] ?? "info");
+  // A level that does not exist is refused with the rest of the configuration.
+  const log = createLog(name, logLevels.find((level) => level === process.env["GITSPACES_LOG_LEVEL"]) ?? "info");
   const stop = new AbortController();
   listenForSignals(stop, log);
   process.on("unhandledRejection", (err) => log.error({ err }, "a promise was rejected and nobody listened"));
@@ -25,6 +27,7 @@ export async function runDaemon(
 
   let running: AsyncDisposable;
   try {
+    readFailpoints(process.env);
     running = await start(log, stop.signal);
   } catch (error) {
     if (stop.signal.aborted) process.exit(0);
