@@ -101,7 +101,8 @@ export function installationOf(data: string): string {
   return readFileSync(join(data, "installation"), "utf8").trim();
 }
 
-const kinds: Record<string, TestProvider> = { process: onProcesses, docker: onDocker };
+export const providers = { process: onProcesses, docker: onDocker };
+const kinds: Record<string, TestProvider> = providers;
 const wanted = process.env["GITSPACES_TEST_PROVIDER"] ?? "process";
 const found = kinds[wanted];
 if (found === undefined) throw new Error(`GITSPACES_TEST_PROVIDER should be process or docker, and is "${wanted}"`);

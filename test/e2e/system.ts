@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Failure } from "@gitspaces/contracts";
-import { provider } from "./provider.ts";
+import { provider, providers } from "./provider.ts";
 
 export const checkout = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const run = promisify(execFile);
@@ -92,8 +92,8 @@ export async function startSystem({
   return { ready: last, up: upFile, adminToken: readFileSync(upFile.admin_token_file, "utf8").trim(), portBase };
 }
 
-/** Stops a system and removes its data. */
-export async function removeSystem(data: string): Promise<void> {
+/** Stops a system and removes its data. `kind` is what its VMs are. */
+export async function removeSystem(data: string, kind = provider.kind): Promise<void> {
   await down(data);
-  await provider.removeData(data);
+  await providers[kind].removeData(data);
 }

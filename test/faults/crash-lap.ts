@@ -1,6 +1,7 @@
 // One life of a Gitspace with a kill in each of its actions, judged after each: settled, nothing lost, nothing left over.
 import { type Act, acts, type Cell, type Lap } from "./crash-plan.ts";
 import { type House, until } from "./house.ts";
+import type { Keepsake } from "./keepsake.ts";
 import { type Outcome, person } from "./life.ts";
 import { look, type Scene } from "./scene.ts";
 import { under } from "./strike.ts";
@@ -13,6 +14,9 @@ export type Verdict = Cell & {
   outcome: string;
   settledMs: number;
 };
+
+/** Where lives are lived. */
+export type Site = { house: House; url: string; keepsake: Keepsake };
 
 const SETTLE_MS = 45_000;
 const WARM = 1;
@@ -41,7 +45,11 @@ export async function settle(
  * Lives one life and gives a verdict for each of its kills, as soon as it is known. A broken one ends it: gives whether the house
  * is as it was found.
  */
-export async function live(house: House, url: string, lap: Lap, tell: (verdict: Verdict) => void): Promise<boolean> {
+export async function live(
+  { house, url, keepsake }: Site,
+  lap: Lap,
+  tell: (verdict: Verdict) => void,
+): Promise<boolean> {
   const someone = person(house);
   let id = "";
   let vm = "";
@@ -67,9 +75,8 @@ export async function live(house: House, url: string, lap: Lap, tell: (verdict: 
     if (outcome.state === "running" && found.length === 0) {
       vm = scene.vms.find(({ gitspace }) => gitspace === id)?.id ?? "";
       if (!(await someone.opens(id))) found.push(`I5: ${id} is running and its workbench does not open`);
-      if (name === "start") someone.home(vm).write(`kept by ${id}`);
-      if (name === "restart" && someone.home(vm).read() !== `kept by ${id}`)
-        found.push(`I3: the home of ${id} is not what it was`);
+      if (name === "start") keepsake.leave(id, vm);
+      if (name === "restart") found.push(...keepsake.complaints(id, vm));
     }
     return { outcome, found, wasReached: struckAt !== undefined };
   }

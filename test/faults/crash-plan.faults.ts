@@ -1,6 +1,6 @@
 // The plan of the crash table by itself: nothing that should be killed is left out, nothing is judged under another's name.
 import { expect, test } from "vitest";
-import { type Act, acts, ownerOf, planCells, planLaps, victims } from "./crash-plan.ts";
+import { type Act, acts, ownerOf, planCells, planLaps, shareOf, victims } from "./crash-plan.ts";
 import { failpointsOnTheWay } from "./failpoints.ts";
 
 /** As a trace gives it: each point in one action, in some, or in all. */
@@ -36,4 +36,17 @@ test("E1: lives hold every kill exactly once, each in its own action", () => {
 test("E1: every failpoint belongs to a process that can be killed, and has a name of its own", () => {
   expect(failpointsOnTheWay.filter((point) => !victims.includes(ownerOf(point)))).toEqual([]);
   expect(new Set(failpointsOnTheWay).size).toBe(failpointsOnTheWay.length);
+});
+
+test("E1: runs that share the table take every kill once between them, and each meets all failpoints and all processes", () => {
+  const cells = planCells(passedIn, 3);
+  for (const runs of [1, 2, 4, 6]) {
+    const shares = Array.from({ length: runs }, (_, turn) => shareOf(cells, runs, turn + 5));
+    expect(shares.flat()).toHaveLength(cells.length);
+    expect(new Set(shares.flat())).toEqual(new Set(cells));
+    for (const share of shares) {
+      expect(new Set(share.map(({ point }) => point)).size).toBe(passedIn.size);
+      expect(new Set(share.map(({ victim }) => victim)).size).toBe(victims.length);
+    }
+  }
 });

@@ -41,3 +41,13 @@ export function planLaps(cells: readonly Cell[]): Lap[] {
   }
   return laps;
 }
+
+/**
+ * The share of the cells that one run takes, 1 of `runs`: as many runs with turns in a row take each cell once. Each run meets
+ * every failpoint and every process, as far as `runs` is not above six.
+ */
+export function shareOf(cells: readonly Cell[], runs: number, turn: number): Cell[] {
+  return cells.filter(
+    (_, index) => (Math.floor(index / victims.length) + (index % victims.length) + turn) % runs === 0,
+  );
+}

@@ -1,11 +1,14 @@
 // A whole system that a test may hurt: its processes are killed and stopped from outside, its failpoints armed by files.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Arms, openArms } from "./arms.ts";
 import { type Api, apiClient } from "../e2e/api.ts";
 import { commitFiles, startGitServer } from "../e2e/git-server.ts";
+import type { TestProvider } from "../e2e/provider.ts";
 import { newDataFolder, removeSystem, startSystem, type System } from "../e2e/system.ts";
+import { type Ground, groundOf } from "./ground.ts";
+import { isStopped } from "./process-table.ts";
 
 export const daemons = ["control-plane", "delegate", "runner", "gateway"] as const;
 export type Daemon = (typeof daemons)[number];
@@ -15,6 +18,8 @@ type Listed = { name: string; pid: number };
 export type House = AsyncDisposable & {
   readonly data: string;
   readonly system: System;
+  /** What its VMs are. */
+  readonly ground: Ground;
   readonly api: Api;
   /** The URL, for Gitspaces, of a repository made of these files. */
   repository(name: string, files: Record<string, string>): string;
@@ -31,25 +36,33 @@ export type House = AsyncDisposable & {
   /** Waits until the daemon says that it can do its work. */
   ready(daemon: Daemon, withinMs?: number): Promise<void>;
 };
-type Options = { env?: Record<string, string>; pool?: string; vmHostPorts?: number[] };
+type Options = {
+  env?: Record<string, string>;
+  pool?: string;
+  vmHostPorts?: number[];
+  provider?: TestProvider["kind"];
+};
 
-/** Opens a system of its own in a new data folder. `env` reaches `bin/up`, `pool` is its pool.yml. */
-export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = {}): Promise<House> {
+/** Opens a system of its own in a new data folder. `env` reaches `bin/up`, `pool` is its pool.yml, `provider` what its VMs are. */
+export async function openHouse(options: Options = {}): Promise<House> {
+  const { env = {}, pool, vmHostPorts = [], provider = "process" } = options;
   await using opened = new AsyncDisposableStack();
   const data = newDataFolder();
-  const arms = openArms(data);
+  const ground = groundOf(provider);
+  const arms = opened.use(openArms(data, ground));
   if (pool !== undefined) writeFileSync(join(data, "pool.yml"), pool);
   const git = opened.use(await startGitServer());
-  opened.defer(() => removeSystem(data));
+  opened.defer(() => removeSystem(data, provider));
   const system = await startSystem({
     data,
     vmHostPorts: [git.port, ...vmHostPorts],
-    env: { GITSPACES_FAILPOINT_FOLDER: arms.folder, ...env },
+    env: { GITSPACES_PROVIDER: provider, GITSPACES_FAILPOINT_FOLDER: arms.folder, ...env },
   });
   const close = opened.move();
   const house: House = {
     data,
     system,
+    ground,
     api: apiClient(system.up.ui, system.adminToken),
     repository: (name, files) => `http://${system.up.host_address}:${git.port}${commitFiles(git.root, name, files)}`,
     arm: (name, action) => arms.arm(name, action),
@@ -57,7 +70,7 @@ export async function openHouse({ env = {}, pool, vmHostPorts = [] }: Options = 
     hasPassed: (name) => arms.hasPassed(name),
     arms,
     pids(victim) {
-      if (victim === "agent") return agentPids(data);
+      if (victim === "agent") return ground.agentPids(data);
       const listed = JSON.parse(readFileSync(join(data, "processes.json"), "utf8")) as Listed[];
       return listed.filter(({ name }) => name === victim).map(({ pid }) => pid);
     },
@@ -93,41 +106,6 @@ export async function until(what: string, withinMs: number, isSo: () => Promise<
       throw new Error(`It did not come true within ${withinMs / 1_000} s: ${what}`, { cause: last });
     }
   }
-}
-
-/** Every process whose environment names a state folder of these VMs and whose program is the agent's. */
-function agentPids(data: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
-        if (!command[0]?.endsWith("node") || !command.some((word) => word.endsWith("agent/src/main.ts"))) return false;
-        return isOf(pid, data);
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** Inside a sandbox paths are the same for every VM, so its first process outside, an ancestor, tells whose it is. */
-function isOf(pid: number, data: string): boolean {
-  for (let at = pid; at > 1; at = parentOf(at)) {
-    const environment = readFileSync(`/proc/${at}/environ`, "latin1");
-    if (environment.includes(`${data}/vms/`)) return true;
-  }
-  return false;
-}
-
-function parentOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-}
-
-function isStopped(pid: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

@@ -86,7 +86,9 @@ export function person(house: House) {
     },
     /** A file in the home of a running Gitspace, beside the repository. */
     home: (vm: string) => {
-      const file = join(house.data, "vms", vm, "home", "dev", "kept.txt");
+      const home = house.ground.vms(house.data).find(({ id }) => id === vm)?.home;
+      if (home === undefined) throw new Error(`the VM ${vm} has no power`);
+      const file = join(home, "kept.txt");
       return { write: (text: string) => writeFileSync(file, text), read: () => readFileSync(file, "utf8") };
     },
   };

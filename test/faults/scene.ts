@@ -1,6 +1,5 @@
 // What is there, seen from outside: VMs, homes, namespaces, processes, routes, records and tasks. No daemon is asked.
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RUNNER_QUEUE, REDIS_PREFIX, redisKeys } from "@gitspaces/contracts";
@@ -8,11 +7,13 @@ import { Redis } from "ioredis";
 import type { House } from "./house.ts";
 
 export type Scene = {
-  /** As the provider has them on its disk. */
-  vms: { id: string; gitspace: string | null; power: string; slot: number }[];
+  /** As the provider keeps them. Only VMs of this machine's own namespaces have a slot. */
+  vms: { id: string; gitspace: string | null; power: string; slot: number | null }[];
   homes: { id: string; attachedTo: string | null }[];
-  /** VMs and homes whose folders are on their way out. */
+  /** VMs and homes that are on their way out. */
   halfRemoved: string[];
+  /** What belongs to no VM and no home that is there. */
+  strays: string[];
   /** Slots of the VM network that have a namespace, an interface or a process. */
   namespaces: number[];
   interfaces: number[];
@@ -27,71 +28,9 @@ export type Scene = {
   tasks: { id: string; type: string; gitspace: string; state: string; outcome: string | null; late: number }[];
 };
 
-/** A namespace that goes away while it is listed is no trouble. */
-const quiet = { encoding: "utf8" as const, stdio: ["ignore" as const, "pipe" as const, "ignore" as const] };
-
 /** Looks once. */
 export async function look(house: House): Promise<Scene> {
-  return { ...machine(house.data), ...(await redis(house)), tasks: tasksOf(house.data) };
-}
-
-function machine(
-  data: string,
-): Pick<Scene, "vms" | "homes" | "halfRemoved" | "namespaces" | "interfaces" | "processes"> {
-  const vms = folders(join(data, "vms"))
-    .filter((id) => id !== ".gone")
-    .map((id) => readVm(join(data, "vms", id), id));
-  const records = join(data, "homes", ".records");
-  const recorded = (existsSync(records) ? readdirSync(records) : [])
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => JSON.parse(readFileSync(join(records, name), "utf8")) as Scene["homes"][number])
-    .map(({ id, attachedTo }) => ({ id, attachedTo }));
-  const unrecorded = folders(join(data, "homes"))
-    .filter((name) => !name.startsWith(".") && !recorded.some(({ id }) => id === name))
-    .map((id) => ({ id, attachedTo: null }));
-  const network = Number(
-    (JSON.parse(readFileSync(join(data, "network.json"), "utf8")) as { network: string }).network.split(".")[1],
-  );
-  const slot = new RegExp(`\\bgsv${network}-(\\d+)`, "g"); // slot 0 is the host's own
-  const slotsIn = (text: string) =>
-    [...new Set([...text.matchAll(slot)].map(([, number]) => Number(number)))].filter((each) => each > 0);
-  return {
-    vms,
-    homes: [...recorded, ...unrecorded],
-    halfRemoved: [...folders(join(data, "vms", ".gone")), ...folders(join(data, "homes", ".removed"))],
-    namespaces: slotsIn(execFileSync("ip", ["netns", "list"], quiet)),
-    interfaces: slotsIn(execFileSync("ip", ["-o", "link"], quiet)),
-    processes: slotsOfProcesses(network),
-  };
-}
-
-function readVm(folder: string, id: string): Scene["vms"][number] {
-  try {
-    const { labels, power, slot } = JSON.parse(readFileSync(join(folder, "record.json"), "utf8")) as {
-      labels: Record<string, string>;
-      power: string;
-      slot: number;
-    };
-    return { id, gitspace: labels["gs-gitspace"] ?? null, power, slot };
-  } catch {
-    return { id, gitspace: null, power: "unreadable", slot: -1 };
-  }
-}
-
-/** A VM's user is its own: user 200000 + network × 16384 + slot. */
-function slotsOfProcesses(network: number): number[] {
-  const first = 200_000 + network * 16_384;
-  const found = new Set<number>();
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const status = readFileSync(`/proc/${pid}/status`, "latin1");
-      const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]);
-      if (uid >= first && uid < first + 16_384 && !/^State:\s+Z/m.test(status)) found.add(uid - first);
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return [...found];
+  return { ...(await house.ground.look(house.data)), ...(await redis(house)), tasks: tasksOf(house.data) };
 }
 
 async function redis(house: House): Promise<Pick<Scene, "routes" | "records" | "slots" | "warm" | "claims" | "jobs">> {
@@ -145,9 +84,4 @@ function tasksOf(data: string): Scene["tasks"] {
   } finally {
     db.close();
   }
-}
-
-function folders(root: string): string[] {
-  if (!existsSync(root)) return [];
-  return readdirSync(root, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
 }

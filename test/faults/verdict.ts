@@ -57,7 +57,8 @@ export function violations(scene: Scene, expected: Expected, warm: number): stri
   claim(same(scene.records, ids), `I3: on record are ${scene.records.join(", ")}, there are ${ids.join(", ")}`);
   claim(same(scene.slots, ids), `I4: slots are taken by ${scene.slots.join(", ")}, there are ${ids.join(", ")}`);
   claim(scene.halfRemoved.length === 0, `I3: the folders of ${scene.halfRemoved.join(", ")} are only half removed`);
-  const places = scene.vms.map(({ slot }) => slot);
+  claim(scene.strays.length === 0, `I3: of nobody are left: ${scene.strays.join(", ")}`);
+  const places = scene.vms.flatMap(({ slot }) => slot ?? []);
   claim(
     same(scene.namespaces, places),
     `I3: namespaces of slots ${scene.namespaces.join(", ")}, VMs in ${places.join(", ")}`,
