@@ -41,7 +41,10 @@ export function vmContainer(request: VmRequest, place: Place, names: Names, sett
     Hostname: id,
     Env: [
       ...(settings.egressAllow.length > 0 ? [`GITSPACES_EGRESS_ALLOW=${settings.egressAllow.join(",")}`] : []),
-      ...(settings.failpointFolder === undefined ? [] : [`GITSPACES_FAILPOINT_FOLDER=${settings.failpointFolder}`]),
+      // The image says `production`, where an agent refuses failpoints.
+      ...(settings.failpointFolder === undefined
+        ? []
+        : [`GITSPACES_FAILPOINT_FOLDER=${settings.failpointFolder}`, "NODE_ENV=test"]),
     ],
     Labels: {
       ...ours,
