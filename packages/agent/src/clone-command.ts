@@ -67,6 +67,7 @@ export async function gitFrom(
   url: string,
   cwd: string,
   args: readonly string[],
+  onLine = quietly((line) => work.emit("log", line)),
 ): Promise<Ended> {
   for (const { password } of secrets.git) work.hide(password);
   const held = await holdToHost(url, hosts, env, work.signal);
@@ -75,7 +76,7 @@ export async function gitFrom(
     cwd,
     env,
     signal: work.signal,
-    onLine: quietly((line) => work.emit("log", line)),
+    onLine,
     as,
   }).catch((cause: unknown) => {
     work.signal.throwIfAborted();

@@ -23,6 +23,8 @@ export type Cloning = {
   parent?: string;
   /** Whose the clone is and with whose rights git works, where that is not this agent; it also keeps git from the home folder. */
   as?: Account;
+  /** Fills an empty folder from what this VM holds of the repository; gives whether it could. */
+  prepared?: (work: Work, cloning: Cloning, into: string) => Promise<boolean>;
   /** Everything may be cloned from that is no metadata service, otherwise. */
   hosts?: HostRule;
 };
@@ -66,7 +68,10 @@ export async function ensureClone(work: Work, cloning: Cloning): Promise<Clone> 
   work.emit("agent_clone_start", `Cloning ${repository.url}`);
   try {
     makeEmpty(half, cloning.as);
-    await cloneRepository(work, cloning, half);
+    if ((await cloning.prepared?.(work, cloning, half)) !== true) {
+      if (cloning.prepared !== undefined) makeEmpty(half, cloning.as);
+      await cloneRepository(work, cloning, half);
+    }
     failpoint("agent.afterCheckout");
     await fetchSubmodules(work, cloning, half);
     failpoint("agent.afterSubmodules");

@@ -28,6 +28,8 @@ const Environment = z.object({
   warmEngine: z.enum(["stopped", "running"]).default("stopped"),
   /** With dev containers: archives of images, `<SHA-256 of the name>.tar`, for what the VM is to hold before anyone comes. */
   imagesFolder: folder.default("/var/lib/gitspaces/images"),
+  /** With dev containers: holds what is prepared of a pool's repository, until a Gitspace has taken it. */
+  preparedFolder: folder.default("/var/lib/gitspaces/prepared"),
   /** With dev containers: the volume that holds the person's home folder. */
   homeVolume: z.string().min(1).default("gitspace-home"),
   /** With dev containers: what repositories may ask of the VM, as YAML or JSON; nothing beyond their container otherwise. */

@@ -82,7 +82,8 @@ export async function git(args: readonly string[], { cwd, env, also, signal, onL
   });
 }
 
-function privilegesOf(as: Account | undefined): string[] {
+/** What goes before a command so that it runs with an account's rights, where this agent is root. */
+export function privilegesOf(as: Account | undefined): string[] {
   if (as === undefined || process.getuid?.() !== 0) return [];
   return ["setpriv", `--reuid=${as.uid}`, `--regid=${as.gid}`, "--clear-groups", "--no-new-privs", "--"];
 }

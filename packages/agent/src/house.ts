@@ -18,7 +18,7 @@ export type House = {
   identities: IdentityStore;
   journal: Journal;
   /** Where clones are made, whose they are, and from where. */
-  cloning: Pick<Cloning, "parent" | "as" | "hosts">;
+  cloning: Pick<Cloning, "parent" | "as" | "hosts" | "prepared">;
   /** Disks that a full one is looked for among when something fails. */
   disks: readonly WatchedDisk[];
   workplace: Workplace;

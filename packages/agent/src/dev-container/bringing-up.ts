@@ -26,7 +26,8 @@ import { parseMount } from "./mount-policy.ts";
 import { isInside } from "./policy.ts";
 import { giveTo } from "./ownership.ts";
 import { type Plan, withMounts } from "./preparation.ts";
-import { readRaised, writeRaised } from "./raised-record.ts";
+import { markDone, type Use, usePrepared } from "./prepared-use.ts";
+import { type RaisedRecord, readRaised, writeRaised } from "./raised-record.ts";
 import type { Raising } from "./raising.ts";
 
 /** Where a container is raised. `scratch` is a private folder in memory. */
@@ -60,18 +61,20 @@ export async function bringUp(site: Site, plan: Plan, recovery: Container["recov
   const record = readRaised(stateFolder);
   const known = record?.fingerprint === plan.fingerprint ? record : undefined;
   const existing = await findFitting(site, plan, known?.home);
-  const home = known?.home ?? (await guessHome(engine, plan, work.signal));
+  const use = recovery === null && existing === undefined ? await useOf(site, plan, record) : undefined;
+  const from = use?.plan ?? plan;
+  const home = known?.home ?? use?.home ?? (await guessHome(engine, plan, work.signal));
   await engine.ask(["volume", "create", homeVolume], work.signal);
   failpoint("agent.afterHomeVolume");
   const homeFolder = folderOf(engine, homeVolume, work.signal);
   homeFolder.catch(() => {});
 
-  let call = await up(site, plan, home);
+  let call = await up(site, from, home);
   let facts = await look(site, call.outcome);
   if (facts.user.home !== home && existing === undefined) {
     // Where the home is was not known before the image was there. No hook has run yet.
     await removeContainers(engine, workspace, projectOf(workspace), work.signal);
-    call = await up(site, plan, facts.user.home);
+    call = await up(site, from, facts.user.home);
     facts = await look(site, call.outcome);
   }
   const { outcome, args, env } = call;
@@ -82,20 +85,47 @@ export async function bringUp(site: Site, plan: Plan, recovery: Container["recov
   failpoint("agent.afterOwner");
   const { configuration, configPath, fingerprint } = plan;
   const compose = plan.compose ?? null;
-  const from = { fingerprint, configuration, configPath, compose };
-  writeRaised(stateFolder, { ...from, home: facts.user.home, notApplied, recovery });
+  const madeFrom = { fingerprint, configuration, configPath, compose };
+  let merged = Merged.parse(outcome["mergedConfiguration"] ?? {});
+  const id = String(outcome["containerId"]);
+  // Before the record: a container that is known is not looked at again.
+  if (use !== undefined) merged = await markDone(engine, { id, user: facts.user, merged, done: use.done }, work.signal);
+  writeRaised(stateFolder, { ...madeFrom, home: facts.user.home, notApplied, recovery });
   failpoint("agent.afterRaised");
   return {
-    id: String(outcome["containerId"]),
+    id,
     isNew: existing === undefined,
     wasRunning: existing?.state === "running",
     facts,
-    merged: Merged.parse(outcome["mergedConfiguration"] ?? {}),
+    merged,
     workspaceFolder: String(outcome["remoteWorkspaceFolder"]),
     notApplied,
     args,
     env,
   };
+}
+
+/** What is used of the prepared image; a note says why it is not. */
+async function useOf(
+  { engine, work, raising }: Site,
+  plan: Plan,
+  raised: RaisedRecord | undefined,
+): Promise<Use | undefined> {
+  const { prepared } = raising;
+  if (prepared === undefined) return undefined;
+  let use: Use | { why: string } = usePrepared(prepared, plan, raised);
+  if ("plan" in use) {
+    const image = use.plan.configuration.image ?? "";
+    const { code } = await engine.docker(["image", "inspect", "--format", "{{.Id}}", "--", image], {
+      signal: work.signal,
+    });
+    if (code !== 0) use = { why: "its image is gone" };
+  }
+  work.emit(
+    "note",
+    "why" in use ? `The prepared dev container was not used: ${use.why}.` : "The prepared dev container is used.",
+  );
+  return "why" in use ? undefined : use;
 }
 
 /** The container of this plan that is there. All others are removed first: nothing of the person runs while mounts are looked up. */
@@ -125,7 +155,8 @@ async function findFitting(
   return undefined;
 }
 
-async function up(site: Site, plan: Plan, home: string): Promise<Call> {
+/** Has the reference implementation make or start the container, its home in the home volume unless that is `/`. No hook runs. */
+export async function up(site: Site, plan: Plan, home: string): Promise<Call> {
   const { work, workspace, scratch, raising } = site;
   const { homeVolume, mounts, policy, secrets } = raising;
   // A home at the root would hide the image itself.
@@ -188,7 +219,8 @@ function failed(listener: CliListener, outcome: Outcome): Error {
   });
 }
 
-async function look({ engine, work }: Site, outcome: Outcome): Promise<Facts> {
+/** @throws {FailureError} `devcontainer_invalid` for a container that is over already. */
+export async function look({ engine, work }: Site, outcome: Outcome): Promise<Facts> {
   try {
     return await lookInside(engine, String(outcome["containerId"]), String(outcome["remoteUser"]), work.signal);
   } catch (cause) {

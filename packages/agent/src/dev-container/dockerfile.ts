@@ -21,6 +21,11 @@ export function lastUser(text: string): string | undefined {
   return user;
 }
 
+/** Whether files of the repository come into the image, as far as the text tells. */
+export function copiesFiles(text: string): boolean {
+  return linesOf(text).some((line) => /^(?:ADD\s|COPY\s(?!.*--from=)|RUN\s.*--mount=)/i.test(line));
+}
+
 function linesOf(text: string): string[] {
   return text
     .replaceAll(/\\\r?\n/g, " ")

@@ -21,6 +21,7 @@ import { KnownChanges } from "./known-changes.ts";
 import type { Policy } from "./policy.ts";
 import { engineHostOf } from "./places.ts";
 import { archived, Preload } from "./preload.ts";
+import type { PreparedHold } from "./prepared-hold.ts";
 import { openDevContainer } from "./workplace.ts";
 
 type Built = Omit<House, "workplace">;
@@ -56,6 +57,8 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
     return task?.type === "gitspace.start" ? task : undefined;
   };
   const images = [...archived(imagesFolder, [defaultImage]), ...(config.metadata.preload?.images ?? [])];
+  const hold = await openHold({ config, house, engine, mounts: inside.mounts });
+  if (hold !== undefined) opened.use(hold);
   const workplace = opened.use(
     openDevContainer({
       home,
@@ -65,6 +68,7 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
         images: [...new Set(images)],
         folder: imagesFolder,
         engine,
+        preparation: hold?.preparation,
         keepEngine: config.warmEngine === "running",
         log,
       }),
@@ -75,7 +79,17 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
         present = work;
         for (const sentence of await lowDisks(house.disks)) tell(sentence);
         const policy = await policyOf(config);
-        const wanted = { clone, devcontainerPath, homeVolume, policy, defaultImage, mounts: inside.mounts, secrets };
+        const prepared = await hold?.offer(work, clone.folder);
+        const wanted = {
+          prepared,
+          clone,
+          devcontainerPath,
+          homeVolume,
+          policy,
+          defaultImage,
+          mounts: inside.mounts,
+          secrets,
+        };
         const folders = { runFolder: house.runFolder, stateFolder: join(home, OWN_FOLDER, "dev-container") };
         // A hook may fetch or push already.
         const beforeHooks = async (container: Container) => {
@@ -84,6 +98,7 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
           await prepareGit(work, { clone, devcontainerPath, secrets }, { engine, inside, container });
         };
         raised = await raiseContainer(work, { engine, ...wanted, ...folders, beforeHooks });
+        hold?.giveUp();
         return raised;
       },
       async askGit(container, folder) {
@@ -107,6 +122,31 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
   );
   const close = opened.move();
   return Object.assign(workplace, { [Symbol.asyncDispose]: async () => await close.disposeAsync() });
+}
+
+/** Where this VM is told to hold a repository; loaded only there. */
+async function openHold({
+  config,
+  house,
+  engine,
+  mounts,
+}: {
+  config: AgentConfig;
+  house: Built;
+  engine: Engine;
+  mounts: readonly string[];
+}): Promise<PreparedHold | undefined> {
+  const repository = config.metadata.preload?.repository;
+  const { as, hosts } = house.cloning;
+  if (repository === undefined || as === undefined) return undefined;
+  const { PreparedHold: Hold } = await import("./prepared-hold.ts");
+  const { homeVolume, defaultImage, preparedFolder: folder, metadataFile } = config;
+  const { env, log, runFolder } = house;
+  const ground = async () => ({ homeVolume, defaultImage, mounts, runFolder, policy: await policyOf(config) });
+  const cloning = { env, as, ...(hosts === undefined ? {} : { hosts }) };
+  const hold = new Hold({ repository, folder, metadataFile, engine, cloning, ground, log });
+  if (house.identities.identity !== undefined) hold.preparation.wipe();
+  return hold;
 }
 
 /** The engine's own programs see nothing of the person's environment, and no configuration but what they are given. */

@@ -14,6 +14,8 @@ export type Preloading = {
   /** Whether the engine goes on while the VM waits for a Gitspace. */
   keepEngine: boolean;
   log: Logger;
+  /** Of a repository, after the images. */
+  preparation?: { prepare(signal: AbortSignal): Promise<void>; wipe(): void } | undefined;
   /** After so long the VM is ready without what is missing, which is tried again now and then. */
   patienceMs?: number;
   retryMs?: number;
@@ -37,7 +39,7 @@ export function archived(folder: string, images: readonly string[]): string[] {
 export class Preload implements AsyncDisposable {
   readonly #preloading: Preloading;
   #ready = false;
-  /** Nothing is missing; unlike `#ready`, which patience or an end may bring about. */
+  /** No image is missing; unlike `#ready`, which patience may bring about. */
   #whole = false;
   #running: { stop: AbortController; ended: Promise<void> } | undefined;
 
@@ -57,8 +59,9 @@ export class Preload implements AsyncDisposable {
     const patience = setTimeout(() => this.#giveUpWaiting(), this.#preloading.patienceMs ?? PATIENCE_MS).unref();
     const ended = this.#run(stop.signal)
       .catch((error: unknown) => {
-        if (!stop.signal.aborted) this.#preloading.log.error({ err: error }, "preloading ended");
-        this.#ready = true;
+        if (stop.signal.aborted) return;
+        this.#preloading.log.error({ err: error }, "preloading ended");
+        this.#beReady();
       })
       .finally(() => clearTimeout(patience));
     this.#running = { stop, ended };
@@ -75,6 +78,7 @@ export class Preload implements AsyncDisposable {
    * that image. What must be pulled is left to whoever needs it.
    */
   async catchUp(signal: AbortSignal): Promise<void> {
+    this.#preloading.preparation?.wipe();
     if (this.#whole) return;
     const { folder, images } = this.#preloading;
     const missing = await this.#pass(archived(folder, images), signal);
@@ -87,21 +91,47 @@ export class Preload implements AsyncDisposable {
 
   #giveUpWaiting(): void {
     if (this.#ready) return;
-    this.#preloading.log.warn("the VM is ready without all of its images; they are fetched when they are needed");
-    this.#ready = true;
+    this.#preloading.log.warn("the VM is ready without all that it should hold; that is fetched when it is needed");
+    this.#beReady();
+  }
+
+  /** A VM that still holds a credential is none to give to anybody. */
+  #beReady(): void {
+    try {
+      this.#preloading.preparation?.wipe();
+      this.#ready = true;
+    } catch (error) {
+      this.#preloading.log.error({ err: error }, "the VM is not ready: its credential cannot be wiped");
+    }
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { engine, keepEngine, images, retryMs = RETRY_MS } = this.#preloading;
+    const { engine, keepEngine, images, preparation, retryMs = RETRY_MS } = this.#preloading;
     let missing = [...images];
     for (let pauseMs = retryMs; missing.length > 0; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
       missing = await this.#pass(missing, signal);
       if (missing.length > 0) await sleep(pauseMs, undefined, { signal, ref: false });
     }
     this.#whole = true;
-    if (images.length > 0 && !keepEngine) await engine.stop();
+    await this.#prepare(signal);
+    if ((images.length > 0 || preparation !== undefined) && !keepEngine) await engine.stop();
     failpoint("agent.afterPreload");
-    this.#ready = true;
+    this.#beReady();
+  }
+
+  /** Tries it until the VM is ready, with or without it. */
+  async #prepare(signal: AbortSignal): Promise<void> {
+    const { preparation, log, retryMs = RETRY_MS } = this.#preloading;
+    while (preparation !== undefined && !this.#ready) {
+      try {
+        await preparation.prepare(signal);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn({ err: error }, "the repository could not be prepared");
+        if (!this.#ready) await sleep(retryMs, undefined, { signal, ref: false });
+      }
+    }
   }
 
   /** Tries each; gives those that are still missing. */

@@ -6,7 +6,7 @@ import { writeCompose, renderCompose } from "./compose-file.ts";
 import type { ComposeFile } from "./compose-policy.ts";
 import { chooseConfiguration, type Configuration, sourceOf } from "./configuration.ts";
 import { sanitise } from "./configuration-policy.ts";
-import { baseImages, lastUser } from "./dockerfile.ts";
+import { baseImages, copiesFiles, lastUser } from "./dockerfile.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { parseMount } from "./mount-policy.ts";
 import { type Bounds, isAllowedImage } from "./policy.ts";
@@ -17,6 +17,10 @@ export type Plan = {
   configuration: Configuration;
   compose: ComposeFile | undefined;
   fingerprint: string;
+  /** What the fingerprint is of, each by itself, by the name that people know it by. */
+  inputs: Record<string, string>;
+  /** The image holds files of the repository, so that it may be another one after each commit. */
+  copiesFiles: boolean;
   /** In words: what is built or fetched. */
   source: string;
   /** The user that a Dockerfile names, which nobody else knows before it is built. */
@@ -55,17 +59,24 @@ export async function prepare(preparing: Preparing, bounds: Bounds): Promise<Pla
     files.length === 0
       ? undefined
       : await renderCompose({ files, service: configuration.service ?? "", env, signal }, bounds);
+  const digest = (value: unknown, paths: readonly string[] = []) => fingerprint(value, paths, repository);
   const localFeatures = Object.keys(configuration.features ?? {}).filter((name) => name.startsWith("."));
-  const paths = [
-    ...localFeatures.map((name) => resolve(folder, name)),
-    ...(dockerfile === undefined ? [] : [dockerfile]),
-  ];
+  const featureFolders = localFeatures.map((name) => resolve(folder, name));
+  const paths = [...featureFolders, ...(dockerfile === undefined ? [] : [dockerfile])];
   return {
     // The reference implementation insists on the name.
     configPath: /^\.?devcontainer\.json$/.test(basename(path)) ? path : join(folder, "devcontainer.json"),
     configuration,
     compose: compose?.file,
-    fingerprint: fingerprint([configuration, compose?.file, preparing.ground, bounds.policy], paths),
+    fingerprint: digest([configuration, compose?.file, preparing.ground, bounds.policy], paths),
+    inputs: {
+      "devcontainer.json": digest(configuration),
+      "the Compose file": digest(compose?.file ?? null),
+      "the Dockerfile": digest(text),
+      "a feature of the repository": digest(localFeatures, featureFolders),
+      "what the VM allows": digest([preparing.ground, bounds.policy]),
+    },
+    copiesFiles: copiesFiles(text),
     source: sourceOf({ configuration }),
     dockerfileUser: lastUser(text),
     notes: [...chosen.notes],

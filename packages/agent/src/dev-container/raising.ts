@@ -18,6 +18,7 @@ import { runLifecycle, startAttach } from "./lifecycle.ts";
 import { customizationsOf, hooksOf } from "./merged-configuration.ts";
 import { type Plan, prepare } from "./preparation.ts";
 import type { Policy } from "./policy.ts";
+import type { Offer } from "./prepared-use.ts";
 import { readRaised, type RaisedRecord } from "./raised-record.ts";
 import { recoveryPlan, recoverySentence } from "./recovery.ts";
 import { lendRegistryLogin } from "./registry-login.ts";
@@ -37,6 +38,8 @@ export type Raising = {
   runFolder: string;
   /** A folder of the home disk for root alone. */
   stateFolder: string;
+  /** What this VM holds of the repository already. */
+  prepared?: Offer | undefined;
   /** What the person's programs need from outside, made ready before a hook may want it. */
   beforeHooks?: (container: Container) => Promise<void>;
 };
@@ -46,22 +49,12 @@ export type Raising = {
  * @throws {FailureError} `internal` when not even the default image can run, or what the work was aborted with.
  */
 export async function raiseContainer(work: Work, raising: Raising): Promise<Container> {
-  const { engine, clone, secrets, runFolder, stateFolder } = raising;
-  const workspace = realpathSync(clone.folder);
-  endOrphans(workspace);
-  for (const { password } of secrets.registries ?? []) work.hide(password);
-  for (const value of Object.values(secrets.variables ?? {})) work.hide(value);
-  const scratch = join(runFolder, "raising");
-  rmSync(scratch, { recursive: true, force: true });
-  mkdirSync(scratch, { recursive: true, mode: 0o700 });
-  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  using cleanup = new DisposableStack();
-  cleanup.defer(() => rmSync(scratch, { recursive: true, force: true }));
-  const login = cleanup.use(lendRegistryLogin(secrets.registries ?? [], runFolder));
-  const site: Site = { work, engine, workspace, scratch, dockerConfig: login.folder, raising };
-
-  const running = (await findContainers(engine, workspace, work.signal)).find(({ state }) => state === "running");
-  const record = readRaised(stateFolder);
+  using site = openSite(work, raising);
+  const { workspace } = site;
+  const running = (await findContainers(raising.engine, workspace, work.signal)).find(
+    ({ state }) => state === "running",
+  );
+  const record = readRaised(raising.stateFolder);
   if (running !== undefined && record !== undefined && running.fingerprint === record.fingerprint)
     return await finish(site, planOf(record), record.recovery);
   try {
@@ -74,7 +67,27 @@ export async function raiseContainer(work: Work, raising: Raising): Promise<Cont
   }
 }
 
-async function readRepository({ work, raising, workspace, scratch, engine }: Site): Promise<Plan> {
+/** A place to raise in; what it lends is gone when it is disposed of. What an earlier one left at work ends. */
+export function openSite(work: Work, raising: Raising): Site & Disposable {
+  const { engine, clone, secrets, runFolder, stateFolder } = raising;
+  const workspace = realpathSync(clone.folder);
+  endOrphans(workspace);
+  for (const { password } of secrets.registries ?? []) work.hide(password);
+  for (const value of Object.values(secrets.variables ?? {})) work.hide(value);
+  const scratch = join(runFolder, "raising");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  using cleanup = new DisposableStack();
+  cleanup.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const login = cleanup.use(lendRegistryLogin(secrets.registries ?? [], runFolder));
+  const close = cleanup.move();
+  const site = { work, engine, workspace, scratch, dockerConfig: login.folder, raising };
+  return { ...site, [Symbol.dispose]: () => close.dispose() };
+}
+
+/** The plan of the site's repository. @throws {FailureError} `devcontainer_invalid` or `bad_request` */
+export async function readRepository({ work, raising, workspace, scratch, engine }: Site): Promise<Plan> {
   work.emit("fetch_devcontainer_start", "Reading devcontainer.json");
   const { devcontainerPath, defaultImage, policy, mounts, homeVolume } = raising;
   const bounds = { workspace, resolve: resolvePath, ownMounts: [], ownLabels: [], ownFolders: [scratch], policy };
@@ -156,6 +169,6 @@ async function recover(site: Site, error: FailureError): Promise<Container> {
 function planOf(record: RaisedRecord): Plan {
   const { configPath, configuration, fingerprint, notApplied } = record;
   const compose = record.compose === null ? undefined : (record.compose as ComposeFile);
-  const from = { configPath, configuration, compose, fingerprint, notApplied };
+  const from = { configPath, configuration, compose, fingerprint, notApplied, inputs: {}, copiesFiles: false };
   return { ...from, source: "the container that runs", dockerfileUser: undefined, notes: [] };
 }

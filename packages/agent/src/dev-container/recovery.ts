@@ -10,6 +10,8 @@ export function recoveryPlan(workspace: string, defaultImage: string, because: s
     configuration: { image: defaultImage },
     compose: undefined,
     fingerprint: `recovery-${fingerprint([defaultImage, because], [])}`,
+    inputs: {},
+    copiesFiles: false,
     source: `the default image ${defaultImage}, for recovery`,
     dockerfileUser: undefined,
     notes: [],

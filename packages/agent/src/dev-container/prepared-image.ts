@@ -1,0 +1,52 @@
+// A dev container whose hooks of creation have run, as an image that a later one begins with.
+import { fail } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
+import type { Configuration } from "./configuration.ts";
+import type { Engine } from "./engine.ts";
+
+const METADATA = "devcontainer.metadata";
+
+type Before = { User: string; Entrypoint: string[] | null; Cmd: string[] | null };
+
+/**
+ * Commits a container. User, entrypoint and command are again those of the image it came from, since the reference implementation
+ * sets its own; of the metadata the devcontainer.json's own part goes, since it is given anew. @throws {FailureError} `internal`
+ */
+export async function commitContainer(
+  engine: Engine,
+  { id, configuration, name }: { id: string; configuration: Configuration; name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const format = `{{.Image}}\t{{index .Config.Labels "${METADATA}"}}`;
+  const [image = "", metadata = ""] = (await engine.ask(["inspect", "--format", format, id], signal))
+    .trim()
+    .split("\t");
+  const before = JSON.parse(
+    await engine.ask(["image", "inspect", "--format", "{{json .Config}}", image], signal),
+  ) as Before;
+  const changes = [
+    `USER ${before.User === "" ? "root" : before.User}`,
+    `ENTRYPOINT ${JSON.stringify(before.Entrypoint ?? [])}`,
+    `CMD ${JSON.stringify(before.Cmd ?? [])}`,
+    `LABEL ${METADATA}=${quoted(withoutOwn(metadata, configuration))}`,
+  ];
+  const { code, output } = await engine.docker(
+    ["commit", ...changes.flatMap((change) => ["--change", change]), id, name],
+    { signal },
+  );
+  failpoint("agent.afterPreparedImage");
+  if (code !== 0) throw fail("internal", `The prepared container could not be kept: ${output.slice(-2).join(" | ")}`);
+}
+
+/** The metadata of a container without the last entry, where that is the devcontainer.json's. Pure. */
+export function withoutOwn(metadata: string, configuration: Configuration): string {
+  const entries = [JSON.parse(metadata === "" ? "[]" : metadata) as unknown].flat() as Record<string, unknown>[];
+  const keys = Object.keys(entries.at(-1) ?? {});
+  const isOwn = !keys.includes("id") && keys.every((key) => key in configuration);
+  return JSON.stringify(isOwn ? entries.slice(0, -1) : entries);
+}
+
+/** As a Dockerfile takes it: in double quotes, with nothing that stands for a variable. */
+function quoted(text: string): string {
+  return `"${text.replaceAll(/[\\"$]/g, (each) => `\\${each}`)}"`;
+}
