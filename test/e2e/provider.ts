@@ -18,6 +18,8 @@ export type TestProvider = {
   leftOf: (data: string, id: string) => Promise<string[]>;
   /** How many parts `leftOf` finds while the Gitspace runs: on processes the home lies in its VM. */
   partsWhileRunning: number;
+  /** A host and port that a VM may ask and where nobody listens; a VM with an engine of its own is not asked on its loopback. */
+  silentHost: (gitHost: string) => string;
   /** Removes everything of a data folder after `bin/down`. */
   removeData: (data: string) => Promise<void>;
 };
@@ -27,6 +29,7 @@ const onProcesses: TestProvider = {
   // Where there are no containers there are no dev containers.
   excluded: ["**/devcontainer*.e2e.ts"],
   partsWhileRunning: 1,
+  silentHost: () => "127.0.0.1:1",
   pool: () => ({ type: "process" }),
   prepare: () => Promise.resolve(),
   leftOf(data, id) {
@@ -47,6 +50,7 @@ const onDocker: TestProvider = {
   kind: "docker",
   excluded: ["**/in-place*.e2e.ts"],
   partsWhileRunning: 2,
+  silentHost: (gitHost) => `${gitHost}:1`,
   pool: (preload = [DEV_CONTAINER_IMAGE]) => ({ type: "docker", spec: { preload: { images: preload } } }),
   async prepare(data) {
     await docker("build", "--quiet", "--tag", MUSL_IMAGE, join(import.meta.dirname, "../fixtures/musl-image"));

@@ -56,7 +56,7 @@ test("code-server serves its workbench from inside, and an extension of the repo
   const customizations = { extensions: ["./noted.vsix", "./missing.vsix"], settings: { "editor.tabSize": 3 } };
   ide.start({ ...box.container, customizations });
   await ide.ready(AbortSignal.timeout(60_000));
-  const [status, body] = await page(ide, "/");
+  const [status, body] = await page(ide, "/?ew=true");
   expect(status).toBe(200);
   expect(body).toContain("vscode-workbench-web-configuration");
 
@@ -99,7 +99,7 @@ test("an image without glibc gets code-server too, with terminals of the image",
   const ide = made.use(openContainerIde({ engine: box.engine, inside: vm.inside, note, log }));
   ide.start(box.container);
   await ide.ready(AbortSignal.timeout(60_000));
-  const [status, body] = await page(ide, "/");
+  const [status, body] = await page(ide, "/?ew=true");
   expect([status, body.includes("vscode-workbench-web-configuration")]).toEqual([200, true]);
   expect(notes).toEqual([expect.stringMatching(/^The image has musl, /)]);
   const args = [INSIDE.anyNode, "-e", TERMINAL];
