@@ -22,7 +22,10 @@ const files = {
 
 /** A life that nobody disturbs does not pass them; the faults of VMs do. */
 const unusual = ["agent.afterReturn", "agent.afterOldContainers"];
-const onTheWay = devContainerFailpointNames.filter((point) => !unusual.includes(point));
+/** Passed only where a pool has a repository prepared in its VMs, and this one has none. */
+const ofPreparation = (point: string) =>
+  point.startsWith("agent.afterPrepared") || point === "agent.afterCredentialWiped";
+const onTheWay = devContainerFailpointNames.filter((point) => !unusual.includes(point) && !ofPreparation(point));
 
 const open: OpenSite = async () => {
   const house = await openHouse({ env: settings, provider: "docker" });
