@@ -68,3 +68,42 @@ test("a VM whose image can not be had is ready after a while all the same, and t
   await expect.poll(there, { timeout: 15_000 }).toBe(0);
   await engine.ask(["rmi", late], within());
 }, 30_000);
+
+test("a repository that cannot be prepared holds a VM up for a while only, and no ready VM holds its credential", async () => {
+  const told: string[] = [];
+  const preparation = {
+    async prepare() {
+      told.push(preload.ready ? "prepared when ready" : "tried");
+      return await Promise.reject(new Error("no such host"));
+    },
+    wipe: () => void told.push(preload.ready ? "wiped when ready" : "wiped"),
+  };
+  await using preload: Preload = new Preload({
+    images: [],
+    folder,
+    engine,
+    keepEngine: true,
+    log,
+    preparation,
+    patienceMs: 300,
+    retryMs: 100,
+  });
+  preload.start();
+  await expect.poll(() => preload.ready, { timeout: 10_000 }).toBe(true);
+  expect(told.slice(0, 2)).toEqual(["tried", "tried"]);
+  expect(told.filter((each) => each.startsWith("wiped"))[0]).toBe("wiped");
+  expect(told).not.toContain("prepared when ready");
+});
+
+test("a VM whose credential cannot be wiped is never ready", async () => {
+  let wipes = 0;
+  const wipe = () => {
+    wipes++;
+    throw new Error("read-only file system");
+  };
+  const preparation = { prepare: async () => await Promise.resolve(), wipe };
+  await using preload = new Preload({ images: [], folder, engine, keepEngine: true, log, preparation });
+  preload.start();
+  await expect.poll(() => wipes).toBe(1);
+  expect(preload.ready).toBe(false);
+});

@@ -6,11 +6,9 @@ import type { Engine } from "./engine.ts";
 
 const METADATA = "devcontainer.metadata";
 
-type Before = { User: string; Entrypoint: string[] | null; Cmd: string[] | null };
-
 /**
- * Commits a container. User, entrypoint and command are again those of the image it came from, since the reference implementation
- * sets its own; of the metadata the devcontainer.json's own part goes, since it is given anew. @throws {FailureError} `internal`
+ * Commits a container. Its user is again that of the image it came from, and of its metadata the devcontainer.json's own part goes,
+ * since both are given anew. Its command stays: nobody runs it. @throws {FailureError} `internal`
  */
 export async function commitContainer(
   engine: Engine,
@@ -21,13 +19,9 @@ export async function commitContainer(
   const [image = "", metadata = ""] = (await engine.ask(["inspect", "--format", format, id], signal))
     .trim()
     .split("\t");
-  const before = JSON.parse(
-    await engine.ask(["image", "inspect", "--format", "{{json .Config}}", image], signal),
-  ) as Before;
+  const user = (await engine.ask(["image", "inspect", "--format", "{{.Config.User}}", image], signal)).trim();
   const changes = [
-    `USER ${before.User === "" ? "root" : before.User}`,
-    `ENTRYPOINT ${JSON.stringify(before.Entrypoint ?? [])}`,
-    `CMD ${JSON.stringify(before.Cmd ?? [])}`,
+    `USER ${user === "" ? "root" : user}`,
     `LABEL ${METADATA}=${quoted(withoutOwn(metadata, configuration))}`,
   ];
   const { code, output } = await engine.docker(
@@ -42,7 +36,8 @@ export async function commitContainer(
 export function withoutOwn(metadata: string, configuration: Configuration): string {
   const entries = [JSON.parse(metadata === "" ? "[]" : metadata) as unknown].flat() as Record<string, unknown>[];
   const keys = Object.keys(entries.at(-1) ?? {});
-  const isOwn = !keys.includes("id") && keys.every((key) => key in configuration);
+  // The VM's own mounts are written into every configuration, also where they are none.
+  const isOwn = !keys.includes("id") && keys.every((key) => key === "mounts" || key in configuration);
   return JSON.stringify(isOwn ? entries.slice(0, -1) : entries);
 }
 

@@ -38,6 +38,10 @@ export async function prepareContainer(
   if ((await volumesOf(engine, [id], signal)).length > 0)
     return { ...made, image: { none: "it has volumes, which hooks fill anew" } };
 
+  // An engine cannot take a command from an image again, and this one would be the reference implementation's.
+  const { overrideCommand } = (outcome["mergedConfiguration"] ?? {}) as { overrideCommand?: unknown };
+  if (overrideCommand === false) return { ...made, image: { none: "it runs its image's own command" } };
+
   const { user } = await look(site, outcome);
   await giveTo(site.workspace, user, signal);
   const listener = new CliListener(work);
