@@ -50,3 +50,11 @@ test("E1: runs that share the table take every kill once between them, and each 
     }
   }
 });
+
+test("E1: a run's share of points that two actions pass meets both of them", () => {
+  const both = new Map<string, Act[]>(failpointsOnTheWay.map((point) => [point, ["start", "restart"]]));
+  for (const turn of [0, 1, 2, 3]) {
+    const share = shareOf(planCells(both, 0), 4, turn);
+    expect(new Set(share.map(({ act }) => act))).toEqual(new Set(["start", "restart"]));
+  }
+});

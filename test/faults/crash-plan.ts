@@ -44,10 +44,13 @@ export function planLaps(cells: readonly Cell[]): Lap[] {
 
 /**
  * The share of the cells that one run takes, 1 of `runs`: as many runs with turns in a row take each cell once. Each run meets
- * every failpoint and every process, as far as `runs` is not above six.
+ * every failpoint and every process, as far as `runs` is not above six, in every action that passes many of them.
  */
 export function shareOf(cells: readonly Cell[], runs: number, turn: number): Cell[] {
-  return cells.filter(
-    (_, index) => (Math.floor(index / victims.length) + (index % victims.length) + turn) % runs === 0,
-  );
+  return cells.filter((_, index) => {
+    const column = index % victims.length;
+    const point = Math.floor(index / victims.length);
+    // Half of the point more: cells of one diagonal would all be in the same action.
+    return (point + Math.floor(point / 2) + column + turn) % runs === 0;
+  });
 }

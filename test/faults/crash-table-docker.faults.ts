@@ -11,7 +11,7 @@ const HOUSES = Number(process.env["HOUSES"] ?? 2);
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1_000));
 /** Only failpoints with this in their name, for a closer look. */
 const only = process.env["POINTS"] ?? "";
-/** A run takes one cell of so many; runs with seeds in a row take them all between them. */
+/** A run takes one cell of so many; runs with seeds from a multiple of it on take them all between them. */
 const share = Number(process.env["CRASH_SHARE"] ?? 4);
 const settings = { GITSPACES_TASK_LOCK_MS: "2000", GITSPACES_SWEEP_MS: "2000", GITSPACES_DELETE_GRACE_MS: "0" };
 const hooks = { postCreateCommand: "true", postStartCommand: "true", postAttachCommand: "true" };
@@ -37,7 +37,8 @@ test("I1 I2 I3 I4 I5 I6 I8 E1: whoever is killed at whatever point of a dev cont
   const passedIn = await trace(open);
   const missing = onTheWay.filter((point) => !passedIn.has(point));
   const points = onTheWay.filter((point) => passedIn.has(point) && point.includes(only));
-  const all = planCells(new Map(points.map((point) => [point, passedIn.get(point) as Act[]])), seed);
+  const turn = Math.floor(seed / share);
+  const all = planCells(new Map(points.map((point) => [point, passedIn.get(point) as Act[]])), turn);
   const cells = shareOf(all, share, seed);
   console.log(
     `${points.length} failpoints, seed ${seed}, ${cells.length} of ${all.length} crash points (CRASH_SHARE=${share}). ` +
