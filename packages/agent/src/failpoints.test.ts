@@ -94,6 +94,7 @@ const reasons: Reasons = {
     mkdirSync: again,
     rmSync: again,
     cloneRepository: "agent.afterCheckout",
+    "cloning.prepared": inside,
     fetchSubmodules: "agent.afterSubmodules",
     fetchLargeFiles: "agent.afterHalfClone",
     renameSync: "agent.afterClone",

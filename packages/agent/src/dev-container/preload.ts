@@ -122,7 +122,8 @@ export class Preload implements AsyncDisposable {
   /** Tries it until the VM is ready, with or without it. */
   async #prepare(signal: AbortSignal): Promise<void> {
     const { preparation, log, retryMs = RETRY_MS } = this.#preloading;
-    while (preparation !== undefined && !this.#ready) {
+    if (preparation === undefined) return;
+    while (!this.#ready) {
       try {
         await preparation.prepare(signal);
         return;

@@ -33,7 +33,7 @@ afterAll(async () => {
   await site[Symbol.asyncDispose]();
 });
 
-type Host = { git: GitServer; push(files: Record<string, string | object>): void };
+type Host = { git: GitServer; push: (files: Record<string, string | object>) => void };
 
 /** A server with one repository, `sample`, of these files. */
 async function openHost(files: Record<string, string | object>): Promise<Host> {

@@ -1,5 +1,4 @@
 // A warm VM that holds a repository ready: cloned, its dev container made up to the hooks that need no person, and kept as an image.
-import { randomUUID } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type AgentMetadata, fail, type Secrets } from "@gitspaces/contracts";
@@ -41,11 +40,6 @@ export class Preparation {
   constructor(preparing: Preparing) {
     this.#preparing = preparing;
     this.#credential = preparing.repository.credential;
-  }
-
-  /** Whether the credential is gone and nothing can be cloned any more. */
-  get over(): boolean {
-    return this.#lendingOver.signal.aborted;
   }
 
   /** From now on nobody can clone with the pool's credential: neither a later life of this agent nor a clone under way. */
