@@ -50,7 +50,7 @@ export function shareOf(cells: readonly Cell[], runs: number, turn: number): Cel
   return cells.filter((_, index) => {
     const column = index % victims.length;
     const point = Math.floor(index / victims.length);
-    // Half of the point more: cells of one diagonal would all be in the same action.
-    return (point + Math.floor(point / 2) + column + turn) % runs === 0;
+    // Shifted by one every so many points: cells of one diagonal would all be in the same action.
+    return (point + Math.floor(point / runs) + column + turn) % runs === 0;
   });
 }
