@@ -33,7 +33,7 @@ afterAll(async () => {
   await site[Symbol.asyncDispose]();
 });
 
-type Host = { git: GitServer; push: (files: Record<string, string | object>) => void };
+type Host = { root: string; git: GitServer; push: (files: Record<string, string | object>) => void };
 
 /** A server with one repository, `sample`, of these files. */
 async function openHost(files: Record<string, string | object>): Promise<Host> {
@@ -45,6 +45,7 @@ async function openHost(files: Record<string, string | object>): Promise<Host> {
   const git = await startGitServer(root);
   servers.push(git);
   return {
+    root,
     git,
     push(changed) {
       write(work, changed);
@@ -272,7 +273,7 @@ test("a Dockerfile that copies files of the repository is not passed over when t
   );
 }, 90_000);
 
-test("of Compose, of volumes and of submodules only what an image can hold is prepared, and a note says so", async () => {
+test("of Compose and of volumes only what an image can hold is prepared, and a note says so", async () => {
   const volume = `gs-prepared-${crypto.randomUUID().slice(0, 8)}`;
   const shapes: [object, RegExp][] = [
     [{ ...HOOKED, mounts: [`type=volume,source=${volume},target=/data`] }, /not used: it has volumes/],
@@ -300,3 +301,26 @@ test("of Compose, of volumes and of submodules only what an image can hold is pr
     await made.engine.docker(["volume", "rm", "--force", volume], { signal: AbortSignal.timeout(20_000) });
   }
 }, 90_000);
+
+test("a repository with submodules: its clone is used, theirs come from the host, its dev container is made as usual", async () => {
+  const { root, git, push } = await openHost({ ".devcontainer/devcontainer.json": HOOKED });
+  makeRepository(root, "library", join(root, "from"));
+  const work = join(root, "work/sample");
+  const run = (...args: string[]) =>
+    execFileSync("git", ["-c", "protocol.file.allow=always", ...args], { cwd: work, stdio: "pipe" });
+  run("submodule", "--quiet", "add", "--name", "lib", join(root, "served/library.git"), "lib");
+  run("config", "--file", ".gitmodules", "submodule.lib.url", "../library.git");
+  push({ "README.md": "# With a library\n" });
+  await using made = await warm(git);
+  await untilReady(made);
+  const { answer, events } = await made.open(git);
+  expect(answer.outcome).toBe("ok");
+  expect(notes(events)).toEqual(
+    expect.arrayContaining([
+      "Copied the prepared clone; 0 commits fetched.",
+      "The prepared dev container was not used: the repository has submodules.",
+    ]),
+  );
+  expect(readFileSync(join(made.vm.home, "workspaces/sample/lib/README.md"), "utf8")).toBe("# Sample\n");
+  expect(await made.inside("cat ~/hooks.txt")).toBe("created\nupdated\ncreated-after\n");
+}, 60_000);
