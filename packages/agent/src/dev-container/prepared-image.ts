@@ -4,6 +4,7 @@ import { failpoint } from "@gitspaces/daemon";
 import type { Configuration } from "./configuration.ts";
 import type { Engine } from "./engine.ts";
 
+const STOP_S = 10;
 const METADATA = "devcontainer.metadata";
 
 /**
@@ -24,6 +25,8 @@ export async function commitContainer(
     `USER ${user === "" ? "root" : user}`,
     `LABEL ${METADATA}=${quoted(withoutOwn(metadata, configuration))}`,
   ];
+  // One that runs would be frozen meanwhile, and what is frozen when the engine ends cannot be killed by anyone.
+  await engine.docker(["stop", "--time", String(STOP_S), id], { signal });
   const { code, output } = await engine.docker(
     ["commit", ...changes.flatMap((change) => ["--change", change]), id, name],
     { signal },

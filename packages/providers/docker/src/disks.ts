@@ -16,6 +16,7 @@ import {
 import type { ledger } from "./ledger.ts";
 import { type Names, mark } from "./names.ts";
 import type { Plug } from "./plug.ts";
+import { CPU_SHARES } from "./vm-container.ts";
 
 type Collaborators = {
   engine: Engine;
@@ -84,7 +85,11 @@ export function disksOf({ engine, names, entries, plug, now }: Collaborators) {
       await change(disk, newest, { vm }, call);
       newest += 1;
     }
-    await plugInto(vm, disk, newest, signal);
+    const body = { CpuShares: CPU_SHARES.working };
+    await Promise.all([
+      plugInto(vm, disk, newest, signal),
+      engine.tell("POST", `/containers/${names.vm(vm)}/update`, { body, signal }),
+    ]);
   }
 
   /** A start of a VM and a version of its disk that we know to be together. */

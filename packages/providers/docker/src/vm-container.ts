@@ -25,6 +25,8 @@ export type Place = { network: string; address: string | undefined };
 /** How long the agent and what it holds have to end by themselves, in seconds. */
 export const STOP_GRACE_S = 20;
 export const METADATA_FOLDER = "/etc/gitspaces";
+/** What a VM weighs for a processor that is wanted by several: one that waits steps back behind those that people work in. */
+export const CPU_SHARES = { waiting: 128, working: 1_024 };
 const defaultMachine: Machine = { cpus: 2, memoryMb: 4_096, pids: 4_096 };
 const BYTES_PER_MB = 1_048_576;
 
@@ -64,6 +66,7 @@ export function vmContainer(request: VmRequest, place: Place, names: Names, sett
       SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
       NanoCpus: Math.round(Math.min(cpus, settings.processors) * 1e9),
       Memory: memoryMb * BYTES_PER_MB,
+      CpuShares: labels["gs-gitspace"] === undefined ? CPU_SHARES.waiting : CPU_SHARES.working,
       // The same as memory: no swap on top of it.
       MemorySwap: memoryMb * BYTES_PER_MB,
       PidsLimit: pids,
