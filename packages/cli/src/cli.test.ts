@@ -73,6 +73,13 @@ test("create without --wait starts the Gitspace all the same and says so", async
   expect(out).toMatch(/^State +starting$/m);
 });
 
+test("of several dev containers the one that is named is asked for, and of the history as much", async () => {
+  await run("create", repository, "--name", "mono", "--devcontainer", "services/api/devcontainer.json", "--depth", "5");
+  expect(server.requests.findLast(({ path, method }) => path === "gitspaces" && method === "POST")?.body).toMatchObject(
+    { devcontainer_path: "services/api/devcontainer.json", clone_depth: 5 },
+  );
+});
+
 test("the git token comes from a file and is sent, not shown", async () => {
   const file = join(home.folder, "git-token");
   writeFileSync(file, "ghp_secret\n");

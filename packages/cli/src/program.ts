@@ -77,6 +77,7 @@ function describe(run: Run, context: CliContext): Command {
   wait(command("create <url>", "make a Gitspace of a repository and start it"))
     .option("-b, --branch <branch>", "a branch other than the default one")
     .option("-n, --name <name>", "a name other than the repository's")
+    .option("--devcontainer <path>", "the devcontainer.json to use, where the repository has several")
     .addOption(new Option("--depth <commits>", "fetch so many commits only: a shallow clone").argParser(depth))
     .addOption(
       new Option("--filter <filter>", "leave contents out until they are needed: a partial clone").choices([

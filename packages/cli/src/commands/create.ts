@@ -9,6 +9,7 @@ import { signedIn } from "./session.ts";
 
 export type CreateOptions = {
   branch?: string;
+  devcontainer?: string;
   depth?: number;
   filter?: "blob:none";
   name?: string;
@@ -28,6 +29,7 @@ export async function create(context: CliContext, url: string, options: CreateOp
   const made = await api.createGitspace({
     code_repo_url: url,
     ...(options.branch === undefined ? {} : { branch: options.branch }),
+    ...(options.devcontainer === undefined ? {} : { devcontainer_path: options.devcontainer }),
     ...(options.depth === undefined ? {} : { clone_depth: options.depth }),
     ...(options.filter === undefined ? {} : { clone_filter: options.filter }),
     ...(options.name === undefined ? {} : { name: options.name }),
