@@ -2,6 +2,7 @@
 // with `--tree FILE` it writes what provision.sh unpacks on a VM that is no container.
 import { parseArgs } from "node:util";
 import { toFailure } from "@gitspaces/contracts";
+import { findEngine } from "./docker-engine.ts";
 import { reporter } from "./report.ts";
 import { ensureVmImage, writeVmTree } from "./vm-image.ts";
 
@@ -23,6 +24,7 @@ try {
     signal: stop.signal,
   };
   if (tree === undefined) {
+    await findEngine(process.env);
     const images = await ensureVmImage(wanted);
     console.log(`${images.vm}\n${images.devContainer}`);
   } else {
