@@ -15,7 +15,8 @@ import { Ground } from "./ground.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { Preload } from "./preload.ts";
 import type { StartTask } from "./resumption.ts";
-import { type ContainerIde, type DevContainerParts, openDevContainer } from "./workplace.ts";
+import type { ContainerIde } from "./ide.ts";
+import { type DevContainerParts, openDevContainer } from "./workplace.ts";
 
 const IMAGE = "debian:bookworm-slim";
 const log = createLog("agent", "silent");

@@ -1,8 +1,6 @@
 // The workplace with a dev container: engine, container, IDE and ports of one Gitspace, brought up, kept up and ended.
-import type { Socket } from "node:net";
 import { fail } from "@gitspaces/contracts";
 import { failpoint, type Logger } from "@gitspaces/daemon";
-import type { IdeState } from "../ide.ts";
 import type { Work } from "../work.ts";
 import type { Raised, Wanted, Workplace } from "../workplace.ts";
 import type { Container } from "./container.ts";
@@ -11,23 +9,12 @@ import { stopContainers } from "./contained.ts";
 import { type Dialler, openDialler } from "./dialler.ts";
 import type { Engine } from "./engine.ts";
 import type { Ground } from "./ground.ts";
+import type { ContainerIde } from "./ide.ts";
 import { Keeper } from "./keeper.ts";
 import type { KnownChanges } from "./known-changes.ts";
 import { isAlive, lifeOf } from "./life.ts";
 import type { Preload } from "./preload.ts";
 import { type StartTask, workOfReturn } from "./resumption.ts";
-
-/** The IDE of whichever dev container runs. */
-export interface ContainerIde extends AsyncDisposable {
-  readonly state: IdeState;
-  /** Sees that it runs in this container, for this one instead of an earlier one. */
-  start(container: Container): void;
-  /** @throws {FailureError} `ide_failed` */
-  ready(signal: AbortSignal): Promise<void>;
-  stop(): Promise<void>;
-  /** @throws {FailureError} `vm_unreachable` */
-  dial(): Promise<Socket>;
-}
 
 export type DevContainerParts = {
   home: string;
