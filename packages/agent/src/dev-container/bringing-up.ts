@@ -22,7 +22,7 @@ import {
 import { type GateBounds, gateEnvironment, gateProgram, readNotApplied, resolvePath } from "./gate-bounds.ts";
 import { guessHome } from "./home-guess.ts";
 import { Merged } from "./merged-configuration.ts";
-import { parseMount } from "./mount-policy.ts";
+import { homeMount, parseMount } from "./mount-policy.ts";
 import { isInside } from "./policy.ts";
 import { giveTo } from "./ownership.ts";
 import { type Plan, withMounts } from "./preparation.ts";
@@ -160,8 +160,8 @@ export async function up(site: Site, plan: Plan, home: string): Promise<Call> {
   const { work, workspace, scratch, raising } = site;
   const { homeVolume, mounts, policy, secrets } = raising;
   // A home at the root would hide the image itself.
-  const homeMount = home === "/" ? [] : [`type=volume,source=${homeVolume},target=${home}`];
-  const ownMounts = [...homeMount, ...mounts];
+  const mountOfHome = home === "/" ? [] : [homeMount(homeVolume, home)];
+  const ownMounts = [...mountOfHome, ...mounts];
   const ownLabels = [`${WORKSPACE_LABEL}=${workspace}`, `${CONFIG_LABEL}=${plan.fingerprint}`];
   const file = (name: string, content: unknown) => {
     const path = join(scratch, name);

@@ -1,4 +1,5 @@
 // Which mounts a dev container may have: volumes, memory, and the workspace. Never another folder of the VM.
+import { fail } from "@gitspaces/contracts";
 import { type Bounds, isInside } from "./policy.ts";
 
 export type Mount = { type: string; source: string | undefined; rest: readonly (readonly [string, string])[] };
@@ -20,6 +21,18 @@ export function parseMount(text: string): Mount {
     source: last("source", "src"),
     rest: pairs.filter(([key]) => key !== "type" && key !== "source" && key !== "src"),
   };
+}
+
+/**
+ * The mount of the VM's volume for homes. Where a home is, the image or the configuration says: a comma in it would add fields to a
+ * mount that no rule looks at again. @throws {FailureError} `devcontainer_invalid`
+ */
+export function homeMount(volume: string, home: string): string {
+  if (/^\/[\p{L}\p{N}._@+/-]*$/u.test(home)) return `type=volume,source=${volume},target=${home}`;
+  const message = `The home folder ${JSON.stringify(home)} of the remote user is not plainly written.`;
+  throw fail("devcontainer_invalid", `${message} Give the user another one, then start again.`, {
+    field: "remoteUser",
+  });
 }
 
 /** Why a mount of `docker run --mount` is not made, or nothing. */

@@ -9,6 +9,7 @@ import { orderServices } from "./compose-order.ts";
 import { checkCompose } from "./compose-policy.ts";
 import { sanitise } from "./configuration-policy.ts";
 import { type Bounds, isAllowedImage, strictPolicy } from "./policy.ts";
+import { homeMount } from "./mount-policy.ts";
 import { readPolicy } from "./policy-file.ts";
 import { filterRun, filterRunArgs } from "./run-policy.ts";
 
@@ -134,6 +135,18 @@ test("the gate sees the whole command: labels and mounts of the VM pass, an imag
   expect(filterRun([...own, ...asked, ...rest], bounds)).toMatchObject({ kept: [...own, ...rest] });
   expect(filterRun([...own, "--future", "x", ...rest], bounds)).toHaveProperty("unclear");
   expect(filterRun(["-itP", "image"], bounds)).toHaveProperty("unclear");
+});
+
+test.each(["/home/x,type=bind,source=/", "/home/x:/y", '/home/"x"', "/home/${localEnv:X}", "/home/x\ny", "home", ""])(
+  "a user whose home is %j gets no mount",
+  (home) => {
+    expect(() => homeMount("gitspace-home", home)).toThrow(FailureError);
+  },
+);
+
+test("a home that is plainly written is where the VM's volume is mounted", () => {
+  expect(homeMount("gitspace-home", "/home/node")).toBe(HOME);
+  expect(homeMount("gitspace-home", "/home/josé.b-1")).toContain("target=/home/josé.b-1");
 });
 
 function clean(configuration: Record<string, unknown>, path: string | undefined = ".devcontainer/devcontainer.json") {
