@@ -12,6 +12,9 @@ export type Sanitised = { configuration: Configuration; notApplied: string[] };
 const harmlessBuildOption =
   /^--(?:build-arg|target|platform|pull|no-cache|force-rm|rm|label|progress|shm-size|ulimit|memory|cpu-shares|add-host)(?:=|$)/;
 
+/** Those of them that stand alone: what comes next would be an option of its own once its variables are filled in. */
+const buildFlag = /^--(?:pull|no-cache|force-rm|rm)$/;
+
 /**
  * The configuration as the reference implementation may have it, and a sentence for each thing left out.
  * @throws {FailureError} `devcontainer_invalid` where leaving something out would build something else than was asked for.
@@ -95,7 +98,7 @@ function buildOptions(options: readonly string[], out: (name: string, reason: st
   for (let at = 0; at < options.length; at++) {
     const option = options[at] ?? "";
     const value = options[at + 1];
-    const isPair = !option.includes("=") && value !== undefined && !value.startsWith("-");
+    const isPair = !option.includes("=") && !buildFlag.test(option) && value !== undefined && !value.startsWith("-");
     if (isPair) at++;
     const both = isPair ? [option, value] : [option];
     if (harmlessBuildOption.test(option)) kept.push(...both);

@@ -167,6 +167,10 @@ test.each<[Record<string, unknown>, Record<string, unknown>]>([
     { build: { options: ["--network=host", "--network", "host", "--secret", "id=x,src=/etc/shadow", "--pull"] } },
     { build: { options: ["--pull"] } },
   ],
+  [
+    { build: { options: ["--pull", "${localEnv:NONE:--secret=id=x,src=/etc/shadow}", "--rm", "x"] } },
+    { build: { options: ["--pull", "--rm"] } },
+  ],
   [{ build: { options: ["-f", "/etc/passwd", "--ssh=default", "--output=/etc"] } }, { build: { options: [] } }],
 ])("%o becomes %o", (asked, left) => {
   const { configuration, notApplied } = clean(asked);
