@@ -124,7 +124,10 @@ function checkFiles(path: string, configuration: Configuration, bounds: Bounds):
   ];
   for (const [field, file] of files) {
     if (file === undefined) continue;
-    const there = resolve(folder, fillFolder(file, bounds.workspace));
+    const filled = fillFolder(file, bounds.workspace);
+    // The reference implementation would fill it in: what is looked at here would not be what is read.
+    if (filled.includes("${")) throw refusal(path, field, `${file} should be written without variables`);
+    const there = resolve(folder, filled);
     if (bounds.resolve(there) === undefined) throw refusal(path, field, `${file} is not there`);
     if (!isInside(there, bounds)) throw refusal(path, field, `${file} leads out of the repository`);
   }

@@ -185,6 +185,8 @@ test("the clone itself may be mounted elsewhere", () => {
 
 test.each<[Record<string, unknown>, string]>([
   [{ build: { dockerfile: "out" } }, "build.dockerfile"],
+  [{ build: { dockerfile: "${localEnv:NONE:/etc/passwd}" } }, "build.dockerfile"],
+  [{ build: { dockerfile: "Dockerfile", context: "${localEnv:NONE:/}" } }, "build.context"],
   [{ build: { dockerfile: "Dockerfile", context: "../.." } }, "build.context"],
   [{ build: { dockerfile: "missing" } }, "build.dockerfile"],
   [{ dockerFile: "/etc/passwd" }, "dockerFile"],
