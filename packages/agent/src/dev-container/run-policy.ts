@@ -17,6 +17,14 @@ const ownNamespace =
   (value) =>
     /^(?:host$|container:)/.test(value) ? `the dev container has ${what} of its own` : undefined;
 
+/** Its long form is `name=host,alias=…`, in any case and with spaces; as CSV it may be quoted. */
+const ownNetwork: Rule = (value, bounds) => {
+  if (/["\r\n]/.test(value)) return "it is not plainly written";
+  const parts = value.toLowerCase().split(",");
+  const names = parts.map((part) => part.replace(/^\s*name\s*=/, "").trim());
+  return names.map((name) => ownNamespace("a network")(name, bounds)).find((reason) => reason !== undefined);
+};
+
 const published = never("ports are reached through the gateway, none is opened on the VM");
 const filesOfVm = never("it would read or write a file of the VM");
 const volumesFrom = never("volumes of other containers are theirs");
@@ -38,8 +46,8 @@ const valued: Record<string, Rule> = {
   mount: refuseMount,
   volume: refuseShortMount,
   label: (value) => (isOwnLabel(value) ? "labels of this name are the VM's own" : undefined),
-  network: ownNamespace("a network"),
-  net: ownNamespace("a network"),
+  network: ownNetwork,
+  net: ownNetwork,
   pid: ownNamespace("processes"),
   ipc: ownNamespace("shared memory"),
   uts: ownNamespace("a host name"),
