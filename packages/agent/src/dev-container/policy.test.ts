@@ -140,6 +140,7 @@ test("the gate sees the whole command: labels and mounts of the VM pass, an imag
   expect(filterRun([...own, ...asked, ...rest], bounds)).toMatchObject({ kept: [...own, ...rest] });
   expect(filterRun([...own, "--future", "x", ...rest], bounds)).toHaveProperty("unclear");
   expect(filterRun(["-itP", "image"], bounds)).toHaveProperty("unclear");
+  expect(filterRun(["--ip6", "fd00::1", "--privileged", "image"], bounds)).toHaveProperty("unclear");
 });
 
 test.each(["/home/x,type=bind,source=/", "/home/x:/y", '/home/"x"', "/home/${localEnv:X}", "/home/x\ny", "home", ""])(

@@ -168,6 +168,8 @@ export function filterRun(args: readonly string[], bounds: Bounds): Filtered | {
     else notApplied.push(sentence(option.tokens, reason));
     at += option.tokens.length;
   }
+  const [end = ""] = args.slice(at);
+  if (/^-./.test(end) && end !== "--") return { unclear: `The option ${end} is not known here.` };
   return { kept: [...kept, ...args.slice(at)], notApplied };
 }
 
