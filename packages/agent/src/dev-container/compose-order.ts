@@ -11,7 +11,7 @@ export function orderServices(file: ComposeFile): { file: ComposeFile; broken: B
   const broken: Broken[] = [];
   for (const [name, service] of Object.entries(file.services ?? {})) {
     for (const [writer, other] of Object.entries(file.services ?? {})) {
-      if (writer === name || !endangers(bindsOf(other), bindsOf(service))) continue;
+      if (writer === name || !endangers(bindsOf(other), [...bindsOf(service), ...filesOf(file, service)])) continue;
       if (reaches(services, name, writer)) {
         const rule = `${writer} starts before it and could change what is mounted`;
         broken.push({ service: name, key: "volumes", rule });
@@ -39,6 +39,19 @@ function bindsOf(service: Record<string, unknown>): Bind[] {
     }
     const { type, source, read_only } = volume as Record<string, unknown>;
     return type === "bind" && typeof source === "string" ? [{ source, isWritable: read_only !== true }] : [];
+  });
+}
+
+/** Secrets and configs that are files of the workspace are mounted by their path as well. */
+function filesOf(file: ComposeFile, service: Record<string, unknown>): Bind[] {
+  return ["secrets", "configs"].flatMap((section) => {
+    const shared = (file[section] ?? {}) as Record<string, { file?: unknown } | null>;
+    const used = Array.isArray(service[section]) ? (service[section] as unknown[]) : [];
+    return used.flatMap((each): Bind[] => {
+      const name = typeof each === "string" ? each : (each as { source?: unknown } | null)?.source;
+      const source = typeof name === "string" ? shared[name]?.file : undefined;
+      return typeof source === "string" ? [{ source, isWritable: false }] : [];
+    });
   });
 }
 

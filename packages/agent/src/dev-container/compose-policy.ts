@@ -117,7 +117,9 @@ function checkTop(file: ComposeFile, bounds: Bounds, broken: Broken[]): ComposeF
       ? undefined
       : refuseVolumeName(nameOf(volume, name));
   });
-  check("networks", (network) => {
+  check("networks", (network, name) => {
+    const isNamed = network["name"] !== undefined || !isEmpty(network["external"]);
+    if (isNamed && /^(?:host$|container:)/.test(nameOf(network, name))) return "a service has a network of its own";
     if (!isEmpty(network["driver_opts"])) return "options of a network's driver are the VM's";
     return ["bridge", "default", undefined].includes(network["driver"] as string | undefined)
       ? undefined

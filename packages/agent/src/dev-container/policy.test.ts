@@ -269,6 +269,9 @@ test.each<[string, unknown]>([
   ["volumes", { data: { external: { name: "gitspace-home" } } }],
   ["networks", { front: { driver: "macvlan" } }],
   ["networks", { front: { driver: "host" } }],
+  ["networks", { front: { name: "host", external: true } }],
+  ["networks", { default: { external: { name: "host" } } }],
+  ["networks", { host: { external: true } }],
   ["secrets", { key: { file: "/etc/shadow" } }],
   ["configs", { key: { file: "/etc/shadow" } }],
   ["include", ["/etc/x.yml"]],
@@ -310,6 +313,13 @@ test("Compose: who could put a link in the place of a mounted folder starts afte
   expect(orderServices(ordered)).toEqual({ broken: [], file: ordered });
   const hostile = { services: { app, db: { ...db, depends_on: { app: { condition: "service_started" } } } } };
   expect(orderServices(hostile).broken).toMatchObject([{ service: "db", key: "volumes" }]);
+  const secret = {
+    services: { app, db: { secrets: [{ source: "key", target: "k" }] } },
+    secrets: { key: { file: "/w/key" } },
+  };
+  expect(orderServices(secret).file.services?.["app"]).toMatchObject({ depends_on: ["db"] });
+  const config = { services: { app, db: { configs: ["c"] } }, configs: { c: { file: "/w/c" } } };
+  expect(orderServices(config).file.services?.["app"]).toMatchObject({ depends_on: ["db"] });
   const apart = { services: { web: { volumes: ["/w/web:/app:rw"] }, api: { volumes: ["/w/api:/app:rw"] } } };
   expect(orderServices(apart)).toEqual({ broken: [], file: apart });
 });
