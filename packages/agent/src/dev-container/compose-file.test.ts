@@ -21,7 +21,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 async function render(text: string) {
   writeFileSync(join(workspace, "c.yml"), text);
-  const rendering = { files: [join(workspace, "c.yml")], service: "app", env: { PATH: ENGINE_PATH } };
+  return await renderFiles([join(workspace, "c.yml")]);
+}
+
+async function renderFiles(files: string[]) {
+  const rendering = { files, service: "app", env: { PATH: ENGINE_PATH } };
   const bounds = {
     workspace,
     resolve: resolvePath,
@@ -40,11 +44,24 @@ test.each([
   ["env_file by a variable", app("env_file: $X"), "env_file"],
   ["extends from the VM", app("extends: { file: ../outside, service: app }"), "extends"],
   ["include from the VM", `include: [{ path: ../outside }]\n${app("")}`, "include"],
+  ["label_file of the VM", app("label_file: ../outside"), "label_file"],
+  ["include from elsewhere", `include: ["https://host/repository.git"]\n${app("")}`, "include"],
+  ["extends from elsewhere", app('extends: { file: "oci://host/image", service: app }'), "extends"],
+  ["include with another folder", `include: [{ path: a.yml, project_directory: .. }]\n${app("")}`, "include"],
+  ["include of two folders", `include: [{ path: [a/a.yml, b/c/b.yml] }]\n${app("")}`, "include"],
   ["another service than asked for", "services: { other: { image: i } }", "service"],
   ["no YAML", "services: [", "dockerComposeFile"],
   ["no Compose", 'version: "3.8"\nservices: { app: { image: 1, nonsense: [2 }}', "dockerComposeFile"],
 ])("%s is refused", async (_, text, field) => {
   await expect(render(text)).rejects.toMatchObject({ failure: { code: "devcontainer_invalid", field } });
+});
+
+test("paths in a second file count from where the first one stands", async () => {
+  mkdirSync(join(workspace, "deep"));
+  writeFileSync(join(workspace, "c.yml"), app(""));
+  writeFileSync(join(workspace, "deep/d.yml"), app("env_file: ../outside"));
+  const files = [join(workspace, "c.yml"), join(workspace, "deep/d.yml")];
+  await expect(renderFiles(files)).rejects.toMatchObject({ failure: { field: "env_file" } });
 });
 
 test("a .env that leads out of the repository is not read", async () => {

@@ -18,7 +18,7 @@ export type Rendering = {
 };
 
 const MOST_BYTES = 16 * 1024 * 1024;
-const MOST_FILES = 50;
+const MOST_FILES = 100;
 const FIELD = "dockerComposeFile";
 
 /**
@@ -29,7 +29,9 @@ export async function renderCompose(
   { files, service, env, signal }: Rendering,
   bounds: Bounds,
 ): Promise<CheckedCompose> {
-  for (const file of files) checkReads(file, bounds, new Set());
+  // Paths in every one of the files count from where the first one stands.
+  const folder = dirname(files[0] ?? "/");
+  for (const file of files) checkReads(file, folder, bounds, new Set());
   const text = await composeConfig(files, env, signal);
   const checked = checkCompose(parse(text) as ComposeFile, bounds);
   const ordered = orderServices(checked.file);
@@ -72,23 +74,33 @@ async function composeConfig(
   return text;
 }
 
-/** Rendering takes other files in; none of them may be the VM's. */
-function checkReads(file: string, bounds: Bounds, seen: Set<string>): void {
-  if (seen.has(file) || seen.size > MOST_FILES) return;
-  seen.add(file);
+/** Rendering takes other files in; none of them may be the VM's. `base`: from where Compose counts the paths in this one. */
+function checkReads(file: string, base: string, bounds: Bounds, seen: Set<string>): void {
+  const visit = `${base}\0${file}`;
+  if (seen.has(visit)) return;
+  seen.add(visit);
   const shown = relative(bounds.workspace, file);
+  // What is not looked at here would be read all the same.
+  if (seen.size > MOST_FILES) throw refusal(`${shown}: more files are taken in than are looked at here.`, FIELD);
   const inside = (path: string, field: string) => {
     if (!isInside(path, bounds)) throw refusal(`${shown}: ${field}: ${path} is not a file of the repository.`, field);
   };
   inside(file, FIELD);
   const dotEnv = join(dirname(file), ".env");
   if (existsSync(dotEnv)) inside(dotEnv, ".env");
-  for (const [field, name] of readsOf(parseCompose(file, shown))) {
+  const content = parseCompose(file, shown);
+  if (movesPaths(content))
+    throw refusal(`${shown}: include: its files should be in one folder, with no other project_directory.`, "include");
+  for (const [field, name] of readsOf(content)) {
     if (name.includes("$")) throw refusal(`${shown}: ${field}: ${name} should be written without variables.`, field);
-    const path = resolve(dirname(file), name);
-    // One that is not there is Compose's to complain of, unless it is somewhere else.
-    if (bounds.resolve(path) !== undefined || !path.startsWith(`${bounds.workspace}/`)) inside(path, field);
-    if (field !== "env_file" && existsSync(path)) checkReads(path, bounds, seen);
+    const takesIn = field === "include" || field === "extends";
+    if (takesIn && /:|^github\.com\//.test(name))
+      throw refusal(`${shown}: ${field}: ${name} is not a file of the repository.`, field);
+    for (const path of new Set([base, dirname(file)].map((folder) => resolve(folder, name)))) {
+      // One that is not there is Compose's to complain of, unless it is somewhere else.
+      if (bounds.resolve(path) !== undefined || !path.startsWith(`${bounds.workspace}/`)) inside(path, field);
+      if (takesIn && existsSync(path)) checkReads(path, dirname(path), bounds, seen);
+    }
   }
 }
 
@@ -104,10 +116,21 @@ function parseCompose(file: string, shown: string): unknown {
 function readsOf(content: unknown): [string, string][] {
   if (typeof content !== "object" || content === null) return [];
   return Object.entries(content as Record<string, unknown>).flatMap(([key, value]) => {
-    if (key === "env_file" || key === "include") return namesIn(value).map((name): [string, string] => [key, name]);
+    if (/^(?:env_file|label_file|include)$/.test(key))
+      return namesIn(value).map((name): [string, string] => [key, name]);
     if (key === "extends" && typeof value === "object" && value !== null && "file" in value)
       return [["extends", String(value.file)]];
     return readsOf(value);
+  });
+}
+
+/** Whether paths in a file that is included count from another folder than its own. */
+function movesPaths(content: unknown): boolean {
+  if (typeof content !== "object" || content === null || !("include" in content)) return false;
+  return [content.include].flat().some((each: unknown) => {
+    if (typeof each !== "object" || each === null) return false;
+    const folders = new Set(("path" in each ? namesIn(each.path) : []).map((path) => dirname(path)));
+    return "project_directory" in each || folders.size > 1;
   });
 }
 
