@@ -16,7 +16,7 @@ export type GitCall = {
   as?: Account | undefined;
 };
 
-/** Configuration of a repository that would run a program, overruled; filters and diff drivers have names, see git-filters.ts. */
+/** Configuration of a repository that would run a program, overruled; filters and diff drivers have names, see git-changes.ts. */
 export const RUNS_NOTHING = [
   "-c",
   "protocol.ext.allow=never",
