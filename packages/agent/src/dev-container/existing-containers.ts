@@ -49,6 +49,19 @@ export async function containersBeside(
   return [...new Set([...own, ...text.split("\n").filter((id) => id !== "")])];
 }
 
+/** Ends what runs of a workspace and of its Compose project; it stays to be started again, unless it cannot be ended so. @throws {FailureError} `internal` */
+export async function stopBeside(
+  engine: Engine,
+  workspace: string,
+  project: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const ids = await containersBeside(engine, workspace, project, signal);
+  if (ids.length === 0) return;
+  const { code } = await engine.docker(["stop", "--time", STOP_GRACE_S, ...ids], { signal });
+  if (code !== 0) await removeContainers(engine, workspace, project, signal);
+}
+
 /** Removes the dev containers of a workspace, whichever they are, and the services beside them. Volumes stay. */
 export async function removeContainers(
   engine: Engine,

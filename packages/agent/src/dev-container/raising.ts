@@ -6,13 +6,13 @@ import { fail, FailureError, type Secrets } from "@gitspaces/contracts";
 import { failpoint } from "@gitspaces/daemon";
 import type { Clone } from "../clone.ts";
 import type { Work } from "../work.ts";
-import { bringUp, type Site, type Up } from "./bringing-up.ts";
+import { bringUp, projectOf, type Site, type Up } from "./bringing-up.ts";
 import { endOrphans } from "./cli.ts";
 import type { ComposeFile } from "./compose-policy.ts";
 import type { Container } from "./container.ts";
 import { mergeEnv, probeEnv } from "./container-facts.ts";
 import type { Engine } from "./engine.ts";
-import { findContainers } from "./existing-containers.ts";
+import { findContainers, stopBeside } from "./existing-containers.ts";
 import { resolvePath } from "./gate-bounds.ts";
 import { runLifecycle, startAttach } from "./lifecycle.ts";
 import { customizationsOf, hooksOf } from "./merged-configuration.ts";
@@ -51,12 +51,14 @@ export type Raising = {
 export async function raiseContainer(work: Work, raising: Raising): Promise<Container> {
   using site = openSite(work, raising);
   const { workspace } = site;
-  const running = (await findContainers(raising.engine, workspace, work.signal)).find(
-    ({ state }) => state === "running",
-  );
+  const present = await findContainers(raising.engine, workspace, work.signal);
+  const running = present.find(({ state }) => state === "running");
   const record = readRaised(raising.stateFolder);
   if (running !== undefined && record !== undefined && running.fingerprint === record.fingerprint)
     return await finish(site, planOf(record), record.recovery);
+  // A service that still writes to the workspace could put a link in the place of a folder between the look at it and its build.
+  if (present.length > 0 || record !== undefined)
+    await stopBeside(raising.engine, workspace, projectOf(workspace), work.signal);
   try {
     const plan = await readRepository(site);
     return await finish(site, plan, null);
