@@ -36,7 +36,10 @@ give_up() {
 # A package counts as there when what is used of it is there, however it came.
 has_package() {
   case $1 in
-    redis-server | git | iptables | python3 | make | g++ | pkg-config | chromium) command -v "$1" ;;
+    redis-server | git | iptables | python3 | make | g++ | pkg-config | chromium | debootstrap | curl) command -v "$1" ;;
+    # Beside another distribution of the engine apt-get would remove that one, with whatever runs in it.
+    docker.io) command -v docker && command -v dockerd ;;
+    docker-compose) command -v docker-compose || docker compose version ;;
     bubblewrap) command -v bwrap ;;
     iproute2) command -v ip ;;
     procps) command -v ps ;;
