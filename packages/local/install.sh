@@ -67,7 +67,12 @@ install_debian() {
   mkdir -p "$cache_folder"
   local log=$cache_folder/apt.log
   hold_services
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  # A machine that has just booted may be installing its updates, and a mirror may be slow to answer.
+  local patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+  if ! {
+    apt-get "${patient[@]}" update &&
+      DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install --yes --no-install-recommends "${missing[@]}"
+  } >"$log" 2>&1; then
     release_services
     give_up "apt-get could not install ${missing[*]}. The end of $log:
 $(tail -n 8 "$log")"
