@@ -70,8 +70,18 @@ test("of many images the oldest are removed by their names", async () => {
     const images = [3, 1, 2].map((age) => ({ Created: age, RepoTags: [`a:${age}`] }));
     answer.end(JSON.stringify([...images, { Created: 0, RepoTags: null }]));
   });
-  await engine.keepNewest("a", 2, signal);
+  await engine.keepNewest("a", 2, "a:3", signal);
   expect(removed).toEqual(["/images/a:1"]);
+});
+
+test("an image just built of layers that are old is kept, however old it looks", async () => {
+  const removed: string[] = [];
+  const engine = await engineThat((asked, answer) => {
+    if (asked.method === "DELETE") removed.push(asked.url ?? "");
+    answer.end(JSON.stringify([4, 3, 2, 1].map((age) => ({ Created: age, RepoTags: [`a:${age}`] }))));
+  });
+  await engine.keepNewest("a", 2, "a:1", signal);
+  expect(removed).toEqual(["/images/a:2"]);
 });
 
 test("an engine on another machine cannot build from this one's files", () => {

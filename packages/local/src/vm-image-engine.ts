@@ -78,13 +78,16 @@ export class ImageEngine {
     await json(await this.#ask("POST", `/images/${name}/tag?${query.toString()}`, signal), `name ${name} ${alias}`);
   }
 
-  /** Removes all but the newest images of this name; those that a container stands on stay too. */
-  async keepNewest(name: string, count: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Removes all but the newest images of this name; those that a container stands on stay too, and so does `built`: one whose
+   * layers were all there already is as old as they are.
+   */
+  async keepNewest(name: string, count: number, built: string, signal: AbortSignal): Promise<void> {
     const query = new URLSearchParams({ filters: JSON.stringify({ reference: [name] }) });
     const answer = await this.#ask("GET", `/images/json?${query.toString()}`, signal);
     const known = (await json(answer, `list ${name}`)) as { Created: number; RepoTags: string[] | null }[];
     const old = known.toSorted((a, b) => b.Created - a.Created).slice(count);
-    for (const tag of old.flatMap(({ RepoTags }) => RepoTags ?? [])) {
+    for (const tag of old.flatMap(({ RepoTags }) => RepoTags ?? []).filter((each) => each !== built)) {
       // In use, or gone by now: either is as it should be.
       (await this.#ask("DELETE", `/images/${tag}`, signal)).resume();
     }

@@ -85,7 +85,7 @@ async function ensure(engine: ImageEngine, recipe: Recipe, onStep: (share: numbe
       const context = archive(parts, { whole, signal });
       await engine.build({ context, dockerfile, tag, args, onStep, signal });
     });
-    await engine.keepNewest(name, KEPT_IMAGES, signal);
+    await engine.keepNewest(name, KEPT_IMAGES, tag, signal);
   }
   await engine.tag(tag, `${name}:latest`, signal);
   return tag;
