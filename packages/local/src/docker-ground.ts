@@ -1,4 +1,5 @@
 // VMs as containers of this machine's Docker engine, each with an engine of its own. Nothing but the engine is needed.
+import { FailureError } from "@gitspaces/contracts";
 import type { DockerEngine } from "./docker-engine.ts";
 import { installationOf } from "./installation.ts";
 import type { GroundWanted, OpenGround, VmGround } from "./vm-ground.ts";
@@ -78,7 +79,14 @@ async function powerOffVms(engine: DockerEngine, dataFolder: string): Promise<vo
     "GET",
     `/containers/json?filters=${filters({ label: [`gs-installation=${installation}`] })}`,
   )) as { Id: string }[];
-  await Promise.all(running.map(({ Id }) => engine.call("POST", `/containers/${Id}/stop?t=${STOP_GRACE_S}`)));
+  await Promise.all(
+    running.map(({ Id }) =>
+      engine.call("POST", `/containers/${Id}/stop?t=${STOP_GRACE_S}`).catch((error: unknown) => {
+        // A runner's removal goes on in the engine after the runner has ended.
+        if (!(error instanceof FailureError) || error.failure.code !== "not_found") throw error;
+      }),
+    ),
+  );
 }
 
 const filters = (wanted: Record<string, string[]>) => encodeURIComponent(JSON.stringify(wanted));
