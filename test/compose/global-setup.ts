@@ -1,9 +1,10 @@
 // A fresh clone for the whole run, with what this machine has instead of a registry: a stand-in for Redis's image, its certificates.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { cacheFolderFrom } from "../../packages/local/src/process-ground.ts";
 import { docker, engineSocket } from "./engine.ts";
 
 declare module "vitest" {
@@ -57,7 +58,7 @@ function copyCheckout(folder: string): void {
 /** The IDE that this machine has built before, as its user in the container may use it. */
 function imageCache(): string {
   const cache = join(work, "cache");
-  const known = join(process.env["GITSPACES_CACHE_FOLDER"] ?? join(homedir(), ".cache", "gitspaces"), "images");
+  const known = join(cacheFolderFrom(process.env), "images");
   mkdirSync(join(cache, "images"), { recursive: true });
   if (existsSync(known)) execFileSync("cp", ["--archive", "--reflink=auto", `${known}/.`, join(cache, "images")]);
   execFileSync("chown", ["--recursive", "1000:1000", cache]);
