@@ -11,7 +11,8 @@ const patienceMs = 90_000;
 async function ask() {
   const answer = await fetch(url, { headers: { "metadata-flavor": "Google" }, signal: AbortSignal.timeout(5_000) });
   const text = await answer.text();
-  if (answer.status === 404) throw new Error("This instance has no attribute gitspaces-agent: its runner did not make it.");
+  if (answer.status === 404)
+    throw new Error("This instance has no attribute gitspaces-agent: its runner did not make it.");
   return answer.ok ? text : undefined;
 }
 
