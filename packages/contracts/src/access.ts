@@ -1,7 +1,7 @@
 // Who may reach a Gitspace: made by the control plane, enforced by the gateway.
 import { z } from "zod";
 import { KeySet } from "./agent-api.ts";
-import { Generation, GitspaceId } from "./names.ts";
+import { Generation, GitspaceId, Port } from "./names.ts";
 
 export const Visibility = z.enum(["private", "organisation", "public"]);
 
@@ -68,6 +68,9 @@ export const GatewayReport = z.discriminatedUnion("kind", [
     healthy: z.boolean(),
     /** How many Gitspaces it has a route to. */
     routes: z.int().min(0).optional(),
+    /** Public host keys of its SSH door, type and base64, and the port that people reach it at. */
+    sshHostKeys: z.array(z.string().max(2_000)).max(10).optional(),
+    sshPort: Port.optional(),
     at: z.number(),
   }),
   z.strictObject({

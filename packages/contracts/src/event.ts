@@ -42,6 +42,8 @@ export const eventKinds = [
   "agent_gitspace_state_report_error",
   "agent_gitspace_state_report_stopped",
   "agent_gitspace_state_report_unknown",
+  "ssh_key_added",
+  "ssh_key_removed",
   /** Something was left out or done differently than asked, and work goes on. */
   "note",
   /** One line of output; kept with the log, not in the timeline. */

@@ -12,4 +12,5 @@ export * from "./public-api.ts";
 export * from "./queue.ts";
 export * from "./redis-keys.ts";
 export * from "./route.ts";
+export * from "./ssh.ts";
 export * from "./task.ts";
