@@ -9,6 +9,11 @@ export class Addresses {
     this.#base = new URL(gitspacesUrl);
   }
 
+  /** The name under which Gitspaces are hosts. */
+  get domain(): string {
+    return this.#base.hostname;
+  }
+
   /** The origin of a Gitspace's port, without a path; the IDE's when no port is given. */
   gitspace(id: string, port = IDE_PORT): string {
     const label = port === IDE_PORT ? id : `${port}--${id}`;

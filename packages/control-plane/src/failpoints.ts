@@ -16,6 +16,8 @@ const stepsOfPeople = [
   "VisitNoted",
   "SessionBegun",
   "SessionEnded",
+  "SshKeyAdded",
+  "SshKeyRemoved",
   "StatusAsked",
   "ProbeMade",
   "Reports",

@@ -9,6 +9,7 @@ import type { ApiParts } from "./gitspaces.ts";
 import { installationRoutes } from "./installation-routes.ts";
 import { peopleRoutes } from "./people-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { sshRoutes } from "./ssh-routes.ts";
 
 /** Registers the public API. */
 export async function publicApi(
@@ -30,6 +31,7 @@ export async function publicApi(
         gitspaceRoutes(signedIn, parts);
         eventRoutes(signedIn, parts);
         peopleRoutes(signedIn, parts);
+        sshRoutes(signedIn, parts);
         installationRoutes(signedIn, health);
       });
     },

@@ -22,7 +22,7 @@ export function writeAccessDocument(store: Store, id: string): void {
       owner: owner.identifier,
       organisation: owner.organisation,
       ports: {},
-      sshKeys: [],
+      sshKeys: store.sshKeys.ofUser({ user: gitspace.owner }).map(({ public_key }) => public_key),
     }),
   );
   store.gitspaces.setVersion({ id, version });

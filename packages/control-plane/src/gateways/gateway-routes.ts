@@ -7,6 +7,7 @@ import type { SigningKey } from "../keys.ts";
 import { resumeFrom, serveEvents } from "../sse.ts";
 import type { Store } from "../store/store.ts";
 import type { GatewaysSeen } from "./gateways-seen.ts";
+import { sshOfReport } from "./ssh-place.ts";
 
 type Options = {
   store: Store;
@@ -67,7 +68,13 @@ function takeReport(store: Store, report: GatewayReport): void {
   const at = Math.round(report.at);
   switch (report.kind) {
     case "health":
-      store.gateways.health({ name: report.gateway, version: report.version, healthy: Number(report.healthy), at });
+      store.gateways.health({
+        name: report.gateway,
+        version: report.version,
+        healthy: Number(report.healthy),
+        at,
+        ssh: sshOfReport(report),
+      });
       return;
     case "wake":
       store.gateways.wake({ gitspace: report.gitspaceId, user: report.user, at });

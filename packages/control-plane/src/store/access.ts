@@ -33,10 +33,10 @@ export function openGateways(db: DatabaseSync) {
   return {
     health: run(
       db,
-      `INSERT INTO gateways VALUES (:name, :version, :healthy, :at)
-       ON CONFLICT (name) DO UPDATE SET version = excluded.version, healthy = excluded.healthy, at = excluded.at`,
+      `INSERT INTO gateways (name, version, healthy, at, ssh) VALUES (:name, :version, :healthy, :at, :ssh)
+       ON CONFLICT (name) DO UPDATE SET version = excluded.version, healthy = excluded.healthy, at = excluded.at, ssh = excluded.ssh`,
     ),
-    list: all<{ name: string; version: string; healthy: number; at: number }>(
+    list: all<{ name: string; version: string; healthy: number; at: number; ssh: string | null }>(
       db,
       "SELECT * FROM gateways ORDER BY name",
     ),

@@ -99,6 +99,10 @@ export function openGitspaces(db: DatabaseSync) {
        ORDER BY CASE :sort WHEN 'created' THEN g.created WHEN 'last_used' THEN coalesce(i.last_used, 0)
          ELSE coalesce(i.active_time_started, 0) END DESC, g.created DESC, g.id`,
     ),
+    ofOwner: all<{ id: string; instance: string | null }>(
+      db,
+      "SELECT id, instance FROM gitspaces WHERE owner = :owner AND deleted IS NULL",
+    ),
     /** Those that changed after a version of the access stream, oldest change first; also deleted ones. */
     changedSince: all<GitspaceRow>(
       db,

@@ -113,4 +113,12 @@ export const migrations = [
   ALTER TABLE gitspaces ADD COLUMN clone_depth INTEGER;
   ALTER TABLE gitspaces ADD COLUMN clone_filter TEXT;
   `,
+  `
+  CREATE TABLE ssh_keys (
+    identifier TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES users, name TEXT NOT NULL, type TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, created INTEGER NOT NULL,
+    UNIQUE (user, public_key)
+  ) STRICT;
+  ALTER TABLE gateways ADD COLUMN ssh TEXT;
+  `,
 ];

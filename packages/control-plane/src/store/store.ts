@@ -10,6 +10,7 @@ import { openEvents, openLogs } from "./events.ts";
 import { openActions, openGitspaces, openInstances } from "./gitspaces.ts";
 import { openProbes } from "./probes.ts";
 import { migrations } from "./schema.ts";
+import { openSshKeys } from "./ssh-keys.ts";
 import { openTasks } from "./tasks.ts";
 import { openLinks, openSessions, openTokens, openUsers, openVisits } from "./users.ts";
 
@@ -26,6 +27,7 @@ export function openStore(path: string) {
     sessions: openSessions(db),
     links: openLinks(db),
     visits: openVisits(db),
+    sshKeys: openSshKeys(db),
     gitspaces: openGitspaces(db),
     instances: openInstances(db),
     actions: openActions(db),
