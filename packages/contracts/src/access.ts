@@ -4,6 +4,14 @@ import { KeySet } from "./agent-api.ts";
 import { Generation, GitspaceId, Port } from "./names.ts";
 
 export const Visibility = z.enum(["private", "organisation", "public"]);
+export type Visibility = z.infer<typeof Visibility>;
+
+const openness: Record<Visibility, number> = { private: 0, organisation: 1, public: 2 };
+
+/** What is left of a visibility under the most that an installation lets owners choose. */
+export function capVisibility(chosen: Visibility, most: Visibility): Visibility {
+  return openness[chosen] <= openness[most] ? chosen : most;
+}
 
 export const AccessDocument = z.strictObject({
   gitspaceId: GitspaceId,
@@ -17,6 +25,8 @@ export const AccessDocument = z.strictObject({
   /** Visibility of a port that is not `private`, by port number. */
   ports: z.record(z.string().regex(/^[0-9]+$/), Visibility),
   sshKeys: z.array(z.string()),
+  /** Tokens and links that open something of it; one that is not here any more is revoked. */
+  passes: z.array(Pass).optional(),
 });
 export type AccessDocument = z.infer<typeof AccessDocument>;
 
@@ -59,7 +69,14 @@ export const SignInCode = z.object({
 });
 export type SignInCode = z.infer<typeof SignInCode>;
 
-/** `POST /api/gateway/v1/reports`. */
+/** What moves bytes between people and a Gitspace. */
+export const ActivitySource = z.enum(["http", "websocket", "ssh"]);
+export type ActivitySource = z.infer<typeof ActivitySource>;
+/** What wakes a Gitspace: somebody looks at it, a program asks it something, somebody connects by SSH. */
+export const WakeBy = z.enum(["page", "client", "ssh"]);
+export type WakeBy = z.infer<typeof WakeBy>;
+
+/** `POST /api/gateway/v1/reports`; answered with `GatewayReportsAnswer`. */
 export const GatewayReport = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("health"),
@@ -78,9 +95,40 @@ export const GatewayReport = z.discriminatedUnion("kind", [
     gitspaceId: GitspaceId,
     generation: Generation,
     at: z.number(),
+    /** Moved by clients, both ways, since the last report of the same source and port. */
     bytes: z.number(),
+    source: ActivitySource.default("http"),
+    /** The port in the VM. */
+    port: Port.default(IDE_PORT),
+    /** Whether it was use; what an idle window or session says to keep itself alive is not. */
+    active: z.boolean().default(true),
   }),
-  z.strictObject({ kind: z.literal("wake"), gitspaceId: GitspaceId, user: z.string(), at: z.number() }),
+  /** What was done with a pass since the last report of it. */
+  z.strictObject({
+    kind: z.literal("pass"),
+    gitspaceId: GitspaceId,
+    pass: z.string().max(100),
+    port: Port,
+    /** Where the holder came from. */
+    address: z.string().max(100),
+    /** Requests and upgrades that it let through; 0 when it was only opened in a browser. */
+    requests: z.int().min(0),
+    at: z.number(),
+  }),
+  /** Somebody who may start it visits a Gitspace that does not run. Sent at once, and answered with a `WakeAnswer`. */
+  z.strictObject({
+    kind: z.literal("wake"),
+    gitspaceId: GitspaceId,
+    user: z.string(),
+    at: z.number(),
+    /** The generation that was seen stopped: what came later is not undone. */
+    generation: z.int().min(0),
+    by: WakeBy,
+  }),
 ]);
 export type GatewayReport = z.infer<typeof GatewayReport>;
-export const GatewayReports = z.strictObject({ reports: z.array(GatewayReport).max(1_000) });
+/** `batch` names the activity in it: activity of a batch that was taken before is not counted again. */
+export const GatewayReports = z.strictObject({
+  reports: z.array(GatewayReport).max(1_000),
+  batch: z.string().max(64).optional(),
+});

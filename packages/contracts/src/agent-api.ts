@@ -89,6 +89,14 @@ export const TaskAccepted = z.strictObject({ taskId: TaskId });
 /** Names the Gitspace of a relayed request, so that the gateway finds its route without reading the body. */
 export const GITSPACE_HEADER = "gs-gitspace";
 
+/**
+ * `CONNECT localhost:8022` carries, as base64, the OpenSSH public keys (`type blob`, one a line) that may log in on this connection.
+ * The answer names the one user who can, and the host key of the `sshd` behind it (`type blob`).
+ */
+export const SSH_KEYS_HEADER = "gitspaces-ssh-keys";
+export const SSH_USER_HEADER = "gitspaces-ssh-user";
+export const SSH_HOST_KEY_HEADER = "gitspaces-ssh-host-key";
+
 /** A line of `GET /tasks/{id}/events?after=seq` (NDJSON). The answer is the last line; `ping` keeps the connection alive. */
 export const TaskStreamLine = z.union([
   z.strictObject({ event: TaskEvent }),

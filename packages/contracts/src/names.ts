@@ -28,6 +28,8 @@ export const Port = z.int().min(1).max(65_535);
 
 /** The IDE inside a Gitspace is reached as this target port, wherever it really listens. */
 export const IDE_PORT = 8089;
+/** SSH inside a Gitspace is reached as this target port; the agent's own answer, whatever else listens there. */
+export const SSH_PORT = 8022;
 /** The one port of an agent. */
 export const AGENT_PORT = 8083;
 
