@@ -1,7 +1,8 @@
 // Who may reach a Gitspace: made by the control plane, enforced by the gateway.
 import { z } from "zod";
 import { KeySet } from "./agent-api.ts";
-import { Generation, GitspaceId, Port } from "./names.ts";
+import { Generation, GitspaceId, IDE_PORT, Port } from "./names.ts";
+import { Pass } from "./pass.ts";
 
 export const Visibility = z.enum(["private", "organisation", "public"]);
 export type Visibility = z.infer<typeof Visibility>;
