@@ -30,6 +30,11 @@ export const GatewayConfig = z.strictObject({
   caFingerprintFile: z.string().min(1),
   enrolTokenFile: secretFile,
   sessionKeyFile: secretFile,
+  /** For how long programs and SSH are held while a Gitspace starts; then they are told to come again. */
+  holdMs: z.number().int().min(0).default(60_000).describe("milliseconds"),
+  /** How many are held at the same time for one Gitspace, and in all. */
+  holdPerGitspace: z.number().int().min(0).default(100),
+  holdInAll: z.number().int().min(0).default(2_000),
 });
 export type GatewayConfig = z.infer<typeof GatewayConfig>;
 

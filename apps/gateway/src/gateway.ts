@@ -33,6 +33,9 @@ import { Routes } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
 import { createTaskRelay } from "./task-relay.ts";
 import { Upstreams } from "./upstreams.ts";
+import { Progress } from "./waiting/progress.ts";
+import { Waiting } from "./waiting/waiting.ts";
+import { Waker } from "./waiting/waker.ts";
 
 const START_MS = 60_000;
 /** Sessions run out without an event; this is how late that may be noticed on a live connection. */
@@ -85,6 +88,13 @@ export async function startGateway(
   const kept = await readAccessFile(accessFile, log);
   if (kept !== undefined) await access.restore(kept);
 
+  const progress = opened.use(new Progress({ controlPlane, changes, log }));
+  const waker = new Waker({ controlPlane, clock, log });
+  const waiting = new Waiting(
+    { access, routes, changes, waker, progress },
+    { holdMs: config.holdMs, perGitspace: config.holdPerGitspace, inAll: config.holdInAll },
+  );
+
   const house: House = {
     domain: config.domain,
     scheme,
@@ -98,6 +108,8 @@ export async function startGateway(
     forwarder: httpProxyForwarder(),
     live: new LiveConnections(),
     changes,
+    waiting,
+    progress,
     spend: async (key, seconds) => (await commands.set(key, "spent", "EX", seconds, "NX")) === "OK",
     clock,
     log,

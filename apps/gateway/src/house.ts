@@ -10,6 +10,8 @@ import type { Routes } from "./routes.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SpendCode } from "./sign-in.ts";
 import type { Upstreams } from "./upstreams.ts";
+import type { Progress } from "./waiting/progress.ts";
+import type { Waiting } from "./waiting/waiting.ts";
 
 export type House = {
   domain: string;
@@ -25,6 +27,9 @@ export type House = {
   forwarder: Forwarder;
   live: LiveConnections;
   changes: Changes;
+  /** Waits until a Gitspace runs, and starts it for those who may. */
+  waiting: Waiting;
+  progress: Progress;
   spend: SpendCode;
   clock: Clock;
   log: Logger;

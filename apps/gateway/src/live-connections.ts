@@ -1,4 +1,5 @@
 // Everything that runs through the gateway now: so that lost access ends it, and its bytes count as activity.
+import type { ActivitySource } from "@gitspaces/contracts";
 import type { Socket } from "node:net";
 import type { Session } from "./admission.ts";
 
@@ -7,25 +8,50 @@ export type Connection = {
   generation: number;
   port: number;
   session: Session | undefined;
-  socket: Socket;
+  /** What moves the bytes; `http` unless something else is said. */
+  source?: ActivitySource;
+  /** Its counters are what is counted. */
+  socket: Pick<Socket, "bytesRead" | "bytesWritten">;
 };
-type Entry = Connection & { end: AbortController; counted: number };
-export type Activity = { gitspaceId: string; generation: number; bytes: number };
+export type Live = {
+  /** Aborts when it has to end. */
+  ended: AbortSignal;
+  /** Nobody answered at the other end: what moved is no activity. */
+  failed(): void;
+} & Disposable;
+/** What moved over one source and port of a Gitspace. `active`: whether any of it was use. */
+export type Activity = {
+  gitspaceId: string;
+  generation: number;
+  source: ActivitySource;
+  port: number;
+  bytes: number;
+  active: boolean;
+};
+type Entry = Connection & { source: ActivitySource; end: AbortController; counted: number; isNew: boolean };
+
+/**
+ * What an open connection moves within a minute without being used: an editor that is left open says a few hundred bytes to keep
+ * itself alive, an SSH session less. A person who types moves more.
+ */
+export const IDLE_BYTES = 4_096;
 
 export class LiveConnections {
   readonly #entries = new Set<Entry>();
-  readonly #bytes = new Map<string, Activity>();
+  readonly #moved = new Map<string, Activity>();
 
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Registers a connection; `ended` aborts when it has to end, disposal when it is over. */
-  open(connection: Connection): { ended: AbortSignal } & Disposable {
-    const entry = { ...connection, end: new AbortController(), counted: moved(connection.socket) };
+  /** Registers a connection until it is disposed. */
+  open(connection: Connection): Live {
+    const { source = "http", socket } = connection;
+    const entry: Entry = { ...connection, source, end: new AbortController(), counted: total(socket), isNew: true };
     this.#entries.add(entry);
     return {
       ended: entry.end.signal,
+      failed: () => void (entry.counted = Number.POSITIVE_INFINITY),
       [Symbol.dispose]: () => {
         this.#count(entry);
         this.#entries.delete(entry);
@@ -41,26 +67,40 @@ export class LiveConnections {
     }
   }
 
-  /** What moved per Gitspace since the last call. */
+  /** What moved since the last call, which is made once a minute. */
   takeActivity(): Activity[] {
     for (const entry of this.#entries) this.#count(entry);
-    const taken = [...this.#bytes.values()].filter(({ bytes }) => bytes > 0);
-    this.#bytes.clear();
+    const taken = [...this.#moved.values()];
+    this.#moved.clear();
     return taken;
   }
 
   #count(entry: Entry): void {
-    const now = moved(entry.socket);
-    const before = this.#bytes.get(entry.gitspaceId)?.bytes ?? 0;
-    this.#bytes.set(entry.gitspaceId, {
-      gitspaceId: entry.gitspaceId,
-      generation: entry.generation,
-      bytes: before + now - entry.counted,
-    });
+    const { gitspaceId, generation, source, port, isNew } = entry;
+    const now = total(entry.socket);
+    const bytes = now - entry.counted;
+    // One that failed counts from infinity.
+    if (bytes <= 0) return;
     entry.counted = now;
+    entry.isNew = false;
+    const key = [gitspaceId, generation, source, port].join(" ");
+    const before = this.#moved.get(key);
+    this.#moved.set(key, {
+      gitspaceId,
+      generation,
+      source,
+      port,
+      bytes: bytes + (before?.bytes ?? 0),
+      active: (before?.active ?? false) || isUse(source, bytes, isNew),
+    });
   }
 }
 
-function moved(socket: Socket): number {
+/** A request that was answered is use; what stays open is, while it moves more than it needs to stay alive. */
+function isUse(source: ActivitySource, bytes: number, isNew: boolean): boolean {
+  return (source === "http" && isNew) || bytes >= IDLE_BYTES;
+}
+
+function total(socket: Connection["socket"]): number {
   return socket.bytesRead + socket.bytesWritten;
 }

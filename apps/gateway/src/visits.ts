@@ -116,11 +116,17 @@ async function through(
 ): Promise<void> {
   const { gitspaceId, generation } = routed.route;
   const { socket } = door.request;
-  using connection = house.live.open({ gitspaceId, generation, port, session, socket });
+  const source = door.isUpgrade ? "websocket" : "http";
+  using connection = house.live.open({ gitspaceId, generation, port, session, source, socket });
   const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   const { scheme, installation } = house;
   const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation });
-  await door.forward(house.upstreams.at(routed, port), policy, connection.ended);
+  try {
+    await door.forward(house.upstreams.at(routed, port), policy, connection.ended);
+  } catch (error) {
+    connection.failed();
+    throw error;
+  }
 }
 
 function act(house: House, { request, answer }: Door, site: Site, verdict: Verdict): void {
