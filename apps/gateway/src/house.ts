@@ -9,6 +9,7 @@ import type { LiveConnections } from "./live-connections.ts";
 import type { Routes } from "./routes.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SpendCode } from "./sign-in.ts";
+import type { TakeSsh } from "./ssh-over-websocket.ts";
 import type { Upstreams } from "./upstreams.ts";
 import type { Progress } from "./waiting/progress.ts";
 import type { Waiting } from "./waiting/waiting.ts";
@@ -31,6 +32,8 @@ export type House = {
   waiting: Waiting;
   progress: Progress;
   spend: SpendCode;
+  /** The SSH door, once it is open: takes a connection that came by another way than its port. */
+  takeSsh?: TakeSsh;
   clock: Clock;
   log: Logger;
 };

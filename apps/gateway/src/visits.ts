@@ -11,6 +11,7 @@ import { type Told, tellBrokeOff, tellNotListening, tellRefusal, tellSituation, 
 import type { Routed } from "./routes.ts";
 import { departure } from "./sign-in.ts";
 import { pathOf, readSite, type Site } from "./site.ts";
+import { isSshUpgrade, sshOverWebsocket } from "./ssh-over-websocket.ts";
 import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
 import { BROKE_OFF } from "./upstream-answer.ts";
@@ -32,6 +33,7 @@ export async function visitUpgrade(
   head: Buffer,
 ): Promise<void> {
   socket.on("error", () => socket.destroy());
+  if (isSshUpgrade(request)) return sshOverWebsocket(request, socket, head, house.takeSsh);
   const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
   await attend(house, { request, isUpgrade: true, answer: () => answerOn(request, socket), forward });
 }

@@ -43,9 +43,9 @@ export function websocketBytes(socket: WebSocket): Duplex {
   };
   const pinging = setInterval(() => {
     // While nobody reads what came, no answer can be seen either.
-    if (!hasAnswered && !socket.isPaused) return void stream.destroy(new Error("The WebSocket does not answer."));
+    if (!hasAnswered && !socket.isPaused) stream.destroy(new Error("The WebSocket does not answer."));
+    else socket.ping();
     hasAnswered = false;
-    socket.ping();
   }, PING_MS);
   pinging.unref();
   socket.on("pong", () => (hasAnswered = true));
