@@ -22,6 +22,7 @@ import { admit } from "./admission.ts";
 import { Changes } from "./changes.ts";
 import { type GatewayConfig, readSessionKey } from "./config.ts";
 import { cookieNames } from "./cookies.ts";
+import { Doors, listenAt } from "./hand-over/doors.ts";
 import type { House } from "./house.ts";
 import { httpProxyForwarder } from "./http-proxy-forwarder.ts";
 import { listenForVisits, open } from "./listener.ts";
@@ -57,6 +58,7 @@ export async function startGateway(
   identitySource: IdentitySource,
   log: Logger,
   signal: AbortSignal,
+  doors = new Doors(),
 ): Promise<Gateway> {
   const sessionKey = readSessionKey(config.sessionKeyFile);
   // Codes, sessions and revocations carry the control plane's time, so they are judged by it.
@@ -144,8 +146,8 @@ export async function startGateway(
     identity = renewed;
     relay.setSecureContext(serverTls(renewed));
   });
-  const tasks = opened.use(await open(relay, config.tasksListen));
-  const visits = opened.use(await listenForVisits(house, config.listen));
+  const tasks = opened.use(await open(relay, doors.at("tasks", config.tasksListen)));
+  const visits = opened.use(await listenForVisits(house, doors.at("visits", config.listen)));
   opened.use(
     startReports({
       controlPlane,
@@ -171,7 +173,9 @@ export async function startGateway(
     certificate: () => checkCertificate(identity, systemClock.now()),
     disk: disk.check,
   };
-  const admin = opened.use(await startAdmin({ listen: config.adminListen, log, name: "gateway", checks }));
+  const admin = opened.use(
+    await startAdmin({ listen: doors.at("admin", config.adminListen), log, name: "gateway", checks, bind: listenAt }),
+  );
   const closing = opened.move();
   return {
     address: visits.address,

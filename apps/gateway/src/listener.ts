@@ -1,18 +1,22 @@
 // The listener of browsers: Node's strict parser, small heads, slow heads cut, long bodies and idle tunnels left alone.
-import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type Server as HttpServer, type ServerResponse } from "node:http";
+import { Server, type Socket } from "node:net";
 import { type Address, keepConnectionReserve } from "@gitspaces/daemon";
+import { type Doorway, listenAt } from "./hand-over/doors.ts";
 import type { House } from "./house.ts";
 import { visit, visitUpgrade } from "./visits.ts";
 
 const CLOSE_MS = 2_000;
 const TOO_MANY = "Too many connections at the moment";
 
-export type Listening = { address: Address } & AsyncDisposable;
+export type Listening = {
+  address: Address;
+  /** Once the door is left: resolves when the last connection is over. */
+  over: Promise<void>;
+} & AsyncDisposable;
 
 /** Listens for HTTP/1.1; `stop` ends what is still running when it is disposed. */
-export async function listenForVisits(house: House, listen: Address): Promise<Listening> {
+export async function listenForVisits(house: House, listen: Address | Doorway): Promise<Listening> {
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: 32 * 1024,
@@ -47,7 +51,7 @@ function refuse(response: ServerResponse): void {
 /** Binds a server; on disposal it takes nobody new, runs `end`, and closes what is left after a moment. */
 export async function open(
   server: Server,
-  listen: Address,
+  place: Address | Doorway,
   end: () => Promise<void> = async () => {},
 ): Promise<Listening> {
   const sockets = new Set<Socket>();
@@ -55,19 +59,26 @@ export async function open(
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.listen(listen.port, listen.host);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  if ("doors" in place) closeAfterAnswer(server, place.doors.left);
+  const over = new Promise<void>((resolve) => server.once("close", resolve));
+  const address = await listenAt(server, place);
   return {
-    address: { host: listen.host, port },
+    address,
+    over,
     async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeIdleConnections();
+      if (server.listening) Server.prototype.close.call(server);
+      (server as Partial<HttpServer>).closeIdleConnections?.();
       await end();
       const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_MS);
-      await closed;
+      await over;
       clearTimeout(timer);
     },
   };
+}
+
+/** Once the door is left, each answer is the last one on its connection: the next request goes to who is there then. */
+function closeAfterAnswer(server: Server, left: AbortSignal): void {
+  server.prependListener("request", (_request: unknown, response: ServerResponse) => {
+    if (left.aborted) response.shouldKeepAlive = false;
+  });
 }

@@ -1,6 +1,6 @@
 // The admin listener of a daemon, on loopback: is it alive, can it do its work, and its figures.
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Address } from "./config.ts";
 import type { Logger } from "./log.ts";
@@ -8,7 +8,14 @@ import type { Logger } from "./log.ts";
 /** A check throws when its part can not do its work; the message is the reason shown. */
 export type Checks = Record<string, () => Promise<void> | void>;
 
-type Options = { listen: Address; log: Logger; name: string; checks: Checks };
+type Options = {
+  listen: Address;
+  log: Logger;
+  name: string;
+  checks: Checks;
+  /** Makes the server listen, where that is more than binding `listen`. */
+  bind?: (server: Server, listen: Address) => Promise<unknown>;
+};
 const CHECK_DEADLINE_MS = 3_000;
 const LOOP_PRECISION_MS = 100;
 
@@ -18,6 +25,7 @@ export async function startAdmin({
   log,
   name,
   checks,
+  bind = bindTo,
 }: Options): Promise<{ address: Address } & AsyncDisposable> {
   const server = createServer((request, response) => {
     const answering = answer(request.url ?? "/", response, name, checks);
@@ -26,17 +34,22 @@ export async function startAdmin({
       response.destroy();
     });
   });
-  server.listen(listen.port, listen.host);
-  await once(server, "listening");
+  await bind(server, listen);
   const { port } = server.address() as AddressInfo;
   return {
     address: { host: listen.host, port },
     async [Symbol.asyncDispose]() {
+      const closed = server.listening ? once(server, "close") : undefined;
       server.close();
       server.closeAllConnections();
-      await once(server, "close");
+      await closed;
     },
   };
+}
+
+async function bindTo(server: Server, { port, host }: Address): Promise<void> {
+  server.listen(port, host);
+  await once(server, "listening");
 }
 
 async function answer(url: string, response: ServerResponse, name: string, checks: Checks): Promise<void> {
