@@ -70,6 +70,7 @@ const reasons: Reasons = {
     hasGitChanges: "agent.afterGitChanges",
     dialPort: answered,
     "runner.dial": answered,
+    "ssh.dial": answered,
     "ide.Symbol.asyncDispose": "agent.afterIdeStop",
     "git.prepare": "agent.afterGitPrepared",
     "git.Symbol.asyncDispose": "closes a socket of this process",

@@ -1,5 +1,6 @@
 // The workplace without a container: hooks, IDE and servers of the person run in the VM itself.
 import { rmSync } from "node:fs";
+import { fail } from "@gitspaces/contracts";
 import { failpoint, type Logger, withFailpoints } from "@gitspaces/daemon";
 import type { ChildEnvironment } from "./child-environment.ts";
 import type { Clone } from "./clone.ts";
@@ -14,6 +15,7 @@ import { ideCommand } from "./ide-command.ts";
 import { ideProcess } from "./ide-process.ts";
 import { dialPort, type Ports } from "./ports.ts";
 import { endProcesses, type Isolation } from "./process-tree.ts";
+import { openSshInPlace, type SshPlace } from "./ssh/ssh-in-place.ts";
 import type { Work } from "./work.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -39,6 +41,8 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
   const command = ideCommand(parts.imageFolder, home, runFolder);
   const runner = ideProcess({ command, home, env });
   const ide = withFailpoints("agent", new Ide({ runner, log }), { ready: "Ide", stop: "IdeStop" });
+  const ssh = openSshInPlace({ home, runFolder, env, log });
+  let place: SshPlace | undefined;
 
   return {
     get state() {
@@ -59,7 +63,9 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
         writeMachineSettings(home, plan.variables);
         openFolderFirst(home, folder);
         failpoint("agent.afterDevcontainer");
-        const complaints = await runHooks(work, { plan, folder, home, env: withVariables(env, plan.variables) });
+        const variables = withVariables(env, plan.variables);
+        const complaints = await runHooks(work, { plan, folder, home, env: variables });
+        place = { folder, env: variables };
         return [...plan.notApplied, ...complaints];
       });
       await work.stage("ide", async () => {
@@ -74,6 +80,8 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
       return { folder, user: env["USER"] ?? "", notApplied };
     },
     async end() {
+      place = undefined;
+      ssh.end();
       await ide.stop();
       const left = await endProcesses(instanceId, isolation, STOP_GRACE_MS);
       failpoint("agent.afterProcesses");
@@ -83,7 +91,12 @@ export function openInPlace(parts: Parts): Workplace & AsyncDisposable {
     ports: () => ports.list(),
     dial: async (port) => await dialPort(ports, port),
     dialIde: async () => await runner.dial(),
+    async dialSsh(keys) {
+      if (place === undefined) throw fail("vm_unreachable", "The Gitspace is not up yet.");
+      return await ssh.dial(keys, place);
+    },
     async [Symbol.asyncDispose]() {
+      ssh.end();
       await ide[Symbol.asyncDispose]();
       await git[Symbol.asyncDispose]();
     },

@@ -70,7 +70,7 @@ export async function startServer(serving: Serving): Promise<AgentServer> {
       refuseConnect(socket, notForYou().failure);
       return;
     }
-    tunnel(socket, head, dialTarget(request.url ?? "", tunnels)).catch((error: unknown) => {
+    tunnel(socket, head, dialTarget(request, tunnels)).catch((error: unknown) => {
       log.error({ err: error }, "tunnel failed");
       socket.destroy();
     });

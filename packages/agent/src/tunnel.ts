@@ -1,8 +1,11 @@
-// CONNECT: from the gateway's socket to a port of the Gitspace's own loopback, or to the IDE's socket.
+// CONNECT: from the gateway's socket to a port of the Gitspace's own loopback, to the IDE's socket, or to an sshd.
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { fail, FailureError, IDE_PORT, toFailure } from "@gitspaces/contracts";
+import { fail, FailureError, IDE_PORT, SSH_KEYS_HEADER, SSH_PORT, toFailure } from "@gitspaces/contracts";
 import { refuseConnect } from "./problem.ts";
+import { readKeysHeader } from "./ssh/authorised-keys.ts";
+import { tellOf } from "./ssh/ssh-door.ts";
 import type { Workplace } from "./workplace.ts";
 
 const KEEP_ALIVE_MS = 30_000;
@@ -13,26 +16,33 @@ export function loopbackPort(target: string): number | undefined {
   return port === undefined || Number(port) > 65_535 ? undefined : Number(port);
 }
 
-export type TunnelPolicy = { workplace: Pick<Workplace, "dial" | "dialIde">; claimed: () => boolean };
+export type TunnelPolicy = { workplace: Pick<Workplace, "dial" | "dialIde" | "dialSsh">; claimed: () => boolean };
+/** What was dialled, and what the answer says of it. */
+export type Dialled = { socket: Duplex; told?: Record<string, string> };
 
 /** Dials where a CONNECT may lead. @throws {FailureError} `denied`, or `vm_unreachable` when nothing listens there. */
-export async function dialTarget(target: string, { workplace, claimed }: TunnelPolicy): Promise<Socket> {
-  const port = loopbackPort(target);
+export async function dialTarget(
+  { url, headers }: Pick<IncomingMessage, "url" | "headers">,
+  { workplace, claimed }: TunnelPolicy,
+): Promise<Dialled> {
+  const port = loopbackPort(url ?? "");
   if (port === undefined) throw fail("denied", "Only ports of this Gitspace's own localhost are forwarded.");
-  if (port === IDE_PORT) return await workplace.dialIde();
+  if (port === IDE_PORT) return { socket: await workplace.dialIde() };
   if (!claimed()) throw fail("denied", "This VM belongs to no Gitspace yet; only its IDE is reached.");
-  return await workplace.dial(port);
+  if (port !== SSH_PORT) return { socket: await workplace.dial(port) };
+  const connection = await workplace.dialSsh(readKeysHeader(headers[SSH_KEYS_HEADER]));
+  return { socket: connection.socket, told: tellOf(connection) };
 }
 
 /** Answers a CONNECT: 200 and then raw bytes both ways, or a problem. */
 export async function tunnel(
   client: Duplex & { setKeepAlive?: Socket["setKeepAlive"] },
   head: Buffer,
-  dialling: Promise<Socket>,
+  dialling: Promise<Dialled>,
 ): Promise<void> {
   client.on("error", () => client.destroy());
   try {
-    const upstream = await dialling;
+    const { socket: upstream, told } = await dialling;
     upstream.on("error", () => upstream.destroy());
     if (client.destroyed) {
       upstream.destroy();
@@ -40,7 +50,8 @@ export async function tunnel(
     }
     // A peer that vanished while half closed is found by the system's probes.
     client.setKeepAlive?.(true, KEEP_ALIVE_MS);
-    client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+    const lines = Object.entries(told ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+    client.write(`HTTP/1.1 200 Connection Established\r\n${lines.join("")}\r\n`);
     if (head.length > 0) upstream.write(head);
     splice(client, upstream);
   } catch (error) {

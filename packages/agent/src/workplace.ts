@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Secrets } from "@gitspaces/contracts";
 import type { Clone } from "./clone.ts";
 import type { IdeState } from "./ide.ts";
+import type { SshConnection } from "./ssh/ssh-door.ts";
 import type { Work } from "./work.ts";
 
 export type Wanted = {
@@ -37,4 +38,9 @@ export interface Workplace {
   dial(port: number): Promise<Socket>;
   /** @throws {FailureError} `vm_unreachable` while the IDE does not listen. */
   dialIde(): Promise<Socket>;
+  /**
+   * A connection to an sshd that runs as the person and lets these keys in (`type blob`).
+   * @throws {FailureError} `vm_unreachable` while the workplace is not up, `unsupported` without an sshd
+   */
+  dialSsh(keys: readonly string[]): Promise<SshConnection>;
 }

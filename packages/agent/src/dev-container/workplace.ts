@@ -129,6 +129,9 @@ export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDis
       return await dialContainer(present.container, present.dialler, port);
     },
     dialIde: async () => await ide.dial(),
+    async dialSsh() {
+      throw fail("unsupported", "SSH into a dev container is not there yet.");
+    },
     async [Symbol.asyncDispose]() {
       await quiet();
       await letGo();

@@ -1,6 +1,6 @@
 // Somebody who calls an agent under a certificate: requests, the events of a task to their end, tunnels.
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
@@ -10,6 +10,8 @@ import { clientTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 
 export type Reply = { status: number; body: Record<string, unknown> };
 export type Followed = { events: TaskEvent[]; answer: Answer };
+
+export type Connected = { status: number; headers: IncomingHttpHeaders; socket: Duplex; body: string };
 
 export class Caller {
   readonly #base: RequestOptions;
@@ -54,10 +56,10 @@ export class Caller {
     return await this.follow(task.id);
   }
 
-  async connect(target: string): Promise<{ status: number; socket: Duplex; body: string }> {
-    const sending = request({ ...this.#base, method: "CONNECT", path: target });
+  async connect(target: string, headers: OutgoingHttpHeaders = {}): Promise<Connected> {
+    const sending = request({ ...this.#base, method: "CONNECT", path: target, headers });
     sending.end();
     const [response, socket, head] = (await once(sending, "connect")) as [IncomingMessage, Duplex, Buffer];
-    return { status: response.statusCode ?? 0, socket, body: head.toString() };
+    return { status: response.statusCode ?? 0, headers: response.headers, socket, body: head.toString() };
   }
 }
