@@ -1,122 +1,100 @@
-// The way into a VM: TLS 1.3 to the very agent on record, then CONNECT to a port of its own localhost.
-import { request as httpRequest } from "node:http";
+// The way to a port of a VM: a connection to its agent, then CONNECT (RFC 9110 section 9.3.6) to a port of its own localhost.
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
-import { connect, type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
-import { fail, type Route } from "@gitspaces/contracts";
-import { clientTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import type { TLSSocket } from "node:tls";
+import { fail } from "@gitspaces/contracts";
+import { type AgentDestination, connectAgent } from "./agent-connection.ts";
 
-const DIAL_MS = 5_000;
+export const DIAL_MS = 5_000;
+/** What an agent may say before the connection is through. */
+const LARGEST_HEAD = 8 * 1024;
 /** Failures that carry this detail mean: the VM is well, but nothing listens on the port. */
 export const NOT_LISTENING = "not_listening";
 
-/** Sessions of TLS are resumed per agent; a ticket is proof enough of the key that was pinned when it was given. */
-export type TicketPlace = { ticket?: Buffer };
-type Destination = { route: Route; port: number; identity: TlsIdentity; tickets: TicketPlace };
-
-const contexts = new WeakMap<TlsIdentity, SecureContext>();
-function contextOf(identity: TlsIdentity): SecureContext {
-  const context =
-    contexts.get(identity) ??
-    createSecureContext({ key: identity.key, cert: identity.certificate, ca: identity.ca, minVersion: "TLSv1.3" });
-  contexts.set(identity, context);
-  return context;
-}
-
-/** A TLS connection to the agent of a route. @throws {FailureError} `vm_unreachable`, also when another VM answers there. */
-export function connectAgent(
-  { route, identity, tickets }: Omit<Destination, "port">,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const { checkServerIdentity } = clientTls(identity, {
-      role: "vm",
-      name: route.instanceId,
-      keyFingerprint: route.keyFingerprint,
-    });
-    const options: ConnectionOptions & { allowHalfOpen: boolean } = {
-      host: route.address,
-      port: route.port,
-      secureContext: contextOf(identity),
-      rejectUnauthorized: true,
-      allowHalfOpen: true,
-      checkServerIdentity,
-      session: tickets.ticket,
-    };
-    const socket = connect(options);
-    const abandon = (): void => void socket.destroy(new Error("abandoned"));
-    const refuse = (cause: Error): void => {
-      signal.removeEventListener("abort", abandon);
-      delete tickets.ticket;
-      reject(fail("vm_unreachable", "The Gitspace's VM does not answer.", { cause }));
-    };
-    if (signal.aborted) abandon();
-    signal.addEventListener("abort", abandon, { once: true });
-    socket.on("session", (ticket) => {
-      tickets.ticket = ticket;
-    });
-    socket.once("error", refuse);
-    socket.once("secureConnect", () => {
-      signal.removeEventListener("abort", abandon);
-      socket.off("error", refuse);
-      // Whoever takes the socket listens too; between two owners an error must not end the process.
-      socket.on("error", () => {});
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, 30_000);
-      resolve(socket);
-    });
-  });
-}
+export type Destination = AgentDestination & {
+  port: number;
+  /** What the agent is told with the CONNECT. */
+  headers?: Readonly<Record<string, string>> | undefined;
+};
 
 /**
- * A socket to a port inside the VM, before a deadline of five seconds.
+ * A socket to a port inside the VM, before a deadline of five seconds, unless one of the signals aborts first.
  * @throws {FailureError} `vm_unreachable` (with the detail `not_listening` when only the port is closed), `denied`, or `timeout`.
  */
-export async function dialPort(destination: Destination, signal: AbortSignal): Promise<Socket> {
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), DIAL_MS);
-  const whole = AbortSignal.any([signal, deadline.signal]);
+export async function dialPort(destination: Destination, signals: readonly AbortSignal[]): Promise<Socket> {
+  const head = connectHead(destination);
+  const over = new AbortController();
+  let isLate = false;
+  const leave = (): void => over.abort();
+  const timer = setTimeout(() => {
+    isLate = true;
+    leave();
+  }, DIAL_MS);
+  // By hand: signals that live as long as a route would keep a trace of each dial that AbortSignal.any had joined to them.
+  for (const signal of signals) {
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+  }
   try {
-    const socket = await connectAgent(destination, whole);
-    return await connectPort(socket, destination.port, whole);
+    const socket = await connectAgent(destination, over.signal);
+    return await connectPort(socket, destination.port, head, over.signal);
   } catch (error) {
-    if (deadline.signal.aborted)
+    if (isLate)
       throw fail("timeout", `The Gitspace's VM did not answer within ${DIAL_MS / 1_000} s.`, { cause: error });
     throw error;
   } finally {
     clearTimeout(timer);
+    for (const signal of signals) signal.removeEventListener("abort", leave);
   }
 }
 
-function connectPort(socket: TLSSocket, port: number, signal: AbortSignal): Promise<Socket> {
-  const authority = `localhost:${port}`;
+/** Asks the agent for the port. Read by hand, since a parser of HTTP for these few bytes costs more than the rest of a dial. */
+function connectPort(socket: TLSSocket, port: number, head: string, signal: AbortSignal): Promise<Socket> {
   if (signal.aborted) {
     socket.destroy();
     throw fail("cancelled", "Nobody waits for the connection any more.");
   }
   return new Promise((resolve, reject) => {
-    const abandon = (): void => void socket.destroy(new Error("abandoned"));
-    const refuse = (error: Error): void => {
+    let received = Buffer.alloc(0);
+    const leave = (): void => {
       signal.removeEventListener("abort", abandon);
+      socket.off("readable", look).off("error", broke).off("end", broke).off("close", broke);
+    };
+    const refuse = (error: Error): void => {
+      leave();
       socket.destroy();
       reject(error);
     };
-    signal.addEventListener("abort", abandon, { once: true });
-    const asked = httpRequest({
-      method: "CONNECT",
-      path: authority,
-      headers: { host: authority },
-      createConnection: () => socket,
-    });
-    asked.once("connect", (answer, _socket, rest) => {
-      if (answer.statusCode !== 200) return refuse(refusal(answer.statusCode ?? 0, port));
-      signal.removeEventListener("abort", abandon);
+    const broke = (cause?: unknown): void =>
+      refuse(fail("vm_unreachable", "The Gitspace's VM broke the connection.", { cause }));
+    const abandon = (): void => refuse(fail("cancelled", "Nobody waits for the connection any more."));
+    const look = (): void => {
+      for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)
+        received = Buffer.concat([received, chunk]);
+      const end = received.indexOf("\r\n\r\n");
+      if (end === -1 && received.length <= LARGEST_HEAD) return;
+      const answer = received.toString("latin1", 0, Math.min(Math.max(end, 0), LARGEST_HEAD));
+      const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0);
+      if (status !== 200) return refuse(refusal(status, port));
+      leave();
+      const rest = received.subarray(end + 4);
       if (rest.length > 0) socket.unshift(rest);
       resolve(socket);
-    });
-    asked.once("response", () => refuse(refusal(0, port)));
-    asked.on("error", (cause) => refuse(fail("vm_unreachable", "The Gitspace's VM broke the connection.", { cause })));
-    asked.end();
+    };
+    signal.addEventListener("abort", abandon, { once: true });
+    socket.on("readable", look).once("error", broke).once("end", broke).once("close", broke);
+    socket.write(head);
   });
+}
+
+function connectHead({ port, headers = {} }: Pick<Destination, "port" | "headers">): string {
+  const authority = `localhost:${port}`;
+  const lines = Object.entries(headers).map(([name, value]) => {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return `${name}: ${value}\r\n`;
+  });
+  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${lines.join("")}\r\n`;
 }
 
 function refusal(status: number, port: number): Error {
