@@ -77,6 +77,7 @@ function connectPort(socket: TLSSocket, port: number, head: string, signal: Abor
       const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0);
       if (status !== 200) return refuse(refusal(status, port));
       leave();
+      told.set(socket, headersOf(answer));
       const rest = received.subarray(end + 4);
       if (rest.length > 0) socket.unshift(rest);
       resolve(socket);
@@ -85,6 +86,22 @@ function connectPort(socket: TLSSocket, port: number, head: string, signal: Abor
     socket.on("readable", look).once("error", broke).once("end", broke).once("close", broke);
     socket.write(head);
   });
+}
+
+const told = new WeakMap<Socket, Record<string, string>>();
+
+/** What the agent said of a dialled socket: the headers of its answer, their names in lower case. */
+export function toldOf(socket: Socket): Readonly<Record<string, string>> {
+  return told.get(socket) ?? {};
+}
+
+function headersOf(head: string): Record<string, string> {
+  const lines = head.split("\r\n").slice(1);
+  const pairs = lines.flatMap((line) => {
+    const [, name, value] = /^([^:\s]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    return name === undefined || value === undefined ? [] : [[name.toLowerCase(), value] as const];
+  });
+  return Object.fromEntries(pairs);
 }
 
 function connectHead({ port, headers = {} }: Pick<Destination, "port" | "headers">): string {
