@@ -3,6 +3,7 @@ import { address, commonConfig, readSecret, secretFile } from "@gitspaces/daemon
 import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { fail } from "@gitspaces/contracts";
 import { z } from "zod";
+import { edgeConfig } from "./edge/config.ts";
 
 const webUrl = z
   .url({ protocol: /^https?$/, error: "should be an http or https URL" })
@@ -30,6 +31,9 @@ export const GatewayConfig = z.strictObject({
   caFingerprintFile: z.string().min(1),
   enrolTokenFile: secretFile,
   sessionKeyFile: secretFile,
+  ...edgeConfig,
+  /** The engine that moves requests; the second one is for comparing. */
+  forwarder: z.enum(["undici", "http-proxy"]).default("undici"),
   /** For how long programs and SSH are held while a Gitspace starts; then they are told to come again. */
   holdMs: z.number().int().min(0).default(60_000).describe("milliseconds"),
   /** How many are held at the same time for one Gitspace, and in all. */

@@ -22,12 +22,17 @@ import { admit } from "./admission.ts";
 import { Changes } from "./changes.ts";
 import { type GatewayConfig, readSessionKey } from "./config.ts";
 import { cookieNames } from "./cookies.ts";
+import { openEdge } from "./edge/edge.ts";
+import { makeRedirectServer } from "./edge/redirect.ts";
 import { Doors, listenAt } from "./hand-over/doors.ts";
+import { forwarders } from "./forwarders.ts";
 import type { House } from "./house.ts";
-import { httpProxyForwarder } from "./http-proxy-forwarder.ts";
 import { listenForVisits, open } from "./listener.ts";
 import { type Connection, LiveConnections } from "./live-connections.ts";
 import { checkRedis, connectRedis } from "./redis.ts";
+import { LinkSessions } from "./passes/link-sessions.ts";
+import { PassReader } from "./passes/pass-reader.ts";
+import { PassUses } from "./passes/pass-uses.ts";
 import { startReports } from "./reports.ts";
 import { RouteFeed } from "./route-feed.ts";
 import { Routes } from "./routes.ts";
@@ -46,6 +51,7 @@ export const VERSION = "0.1.0";
 export type Gateway = {
   address: Address;
   tasksAddress: Address;
+  redirectAddress: Address | undefined;
   adminAddress: Address;
   house: House;
 } & AsyncDisposable;
@@ -78,6 +84,7 @@ export async function startGateway(
   let identity = identitySource.present;
 
   await using opened = new AsyncDisposableStack();
+  const edge = opened.use(openEdge(config, { clock: systemClock, log }));
   const commands = opened.adopt(connectRedis(redisPlace, log, "gateway"), closeRedis);
   const subscriber = opened.adopt(connectRedis(redisPlace, log, "gateway-routes"), closeRedis);
   const changes = new Changes();
@@ -101,13 +108,17 @@ export async function startGateway(
     domain: config.domain,
     scheme,
     installation: config.installation,
+    edge,
     controlPlanePublicUrl: config.controlPlanePublicUrl,
     names,
     access,
     routes,
     sessions: new Sessions(sessionKey, names.session, clock),
+    links: new LinkSessions(sessionKey, config.installation, clock),
+    passes: new PassReader(),
+    uses: new PassUses(clock, log),
     upstreams: new Upstreams(() => identity),
-    forwarder: httpProxyForwarder(),
+    forwarder: forwarders[config.forwarder](),
     live: new LiveConnections(),
     changes,
     waiting,
@@ -148,6 +159,10 @@ export async function startGateway(
   });
   const tasks = opened.use(await open(relay, doors.at("tasks", config.tasksListen)));
   const visits = opened.use(await listenForVisits(house, doors.at("visits", config.listen)));
+  const redirect =
+    config.redirectListen === undefined
+      ? undefined
+      : opened.use(await open(makeRedirectServer(edge), doors.at("redirect", config.redirectListen)));
   opened.use(
     startReports({
       controlPlane,
@@ -172,6 +187,7 @@ export async function startGateway(
     access: accessFeed.check,
     certificate: () => checkCertificate(identity, systemClock.now()),
     disk: disk.check,
+    ...(edge.tls === undefined ? {} : { tls: edge.tls.check }),
   };
   const admin = opened.use(
     await startAdmin({ listen: doors.at("admin", config.adminListen), log, name: "gateway", checks, bind: listenAt }),
@@ -180,6 +196,7 @@ export async function startGateway(
   return {
     address: visits.address,
     tasksAddress: tasks.address,
+    redirectAddress: redirect?.address,
     adminAddress: admin.address,
     house,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
@@ -187,7 +204,8 @@ export async function startGateway(
 }
 
 function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Connection): boolean {
-  const isOver = session !== undefined && (session.expiresAt <= clock.now() || access.isRevoked(session));
+  const isRevoked = session !== undefined && session.pass === undefined && access.isRevoked(session);
+  const isOver = isRevoked || (session !== undefined && session.expiresAt <= clock.now());
   return !isOver && admit(access.find(gitspaceId), port, session) === "admitted";
 }
 

@@ -6,6 +6,7 @@ import { FailureError, fail } from "@gitspaces/contracts";
 import httpProxy from "http-proxy";
 import type { Forwarder, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
+import { type Framing, framingOf, isRepeatable } from "./request-framing.ts";
 import { upgradeThrough } from "./upgrade.ts";
 import { brokeOff, finalHead } from "./upstream-answer.ts";
 
@@ -132,18 +133,6 @@ function attempt(
     const target = { protocol: "http:", host: "gitspace", port: 80 };
     proxy.web(request, response, { target, agent: seat, selfHandleResponse: true, toProxy: true }, broke);
   });
-}
-
-type Framing = "chunked" | "length" | "none";
-
-function framingOf({ rawHeaders }: IncomingMessage): Framing {
-  const names = new Set([...pairs(rawHeaders)].map(([name]) => name.toLowerCase()));
-  if (names.has("transfer-encoding")) return "chunked";
-  return names.has("content-length") ? "length" : "none";
-}
-
-function isRepeatable({ method }: IncomingMessage, framing: Framing): boolean {
-  return framing === "none" && (method === "GET" || method === "HEAD");
 }
 
 /** http-proxy's own headers give way to the policy's. Framing is ours: chunked when the client's was, else its length. */

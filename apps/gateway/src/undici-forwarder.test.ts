@@ -1,0 +1,4 @@
+import { forwarderClaims } from "./testing/forwarder-claims.ts";
+import { undiciForwarder } from "./undici-forwarder.ts";
+
+forwarderClaims("undici", undiciForwarder);
