@@ -1,5 +1,6 @@
 // Who is let in: decided from the access document and the session alone.
-import { type AccessDocument, IDE_PORT } from "@gitspaces/contracts";
+import { type AccessDocument, mayBeShared } from "@gitspaces/contracts";
+import { type Grant, isListed } from "./passes/pass-reader.ts";
 
 export type Session = {
   /** The user. */
@@ -11,6 +12,8 @@ export type Session = {
   /** Milliseconds since the epoch. */
   startedAt: number;
   expiresAt: number;
+  /** Set when it came of a token or a link, and not of a person who signed in. */
+  pass?: Grant;
 };
 
 /** `unknown` is both "there is none" and "you may not know": nobody can tell the two apart. */
@@ -20,10 +23,12 @@ export type Admission = "admitted" | "sign_in" | "unknown";
 export function admit(document: AccessDocument | undefined, port: number, session: Session | undefined): Admission {
   const refused = session === undefined ? "sign_in" : "unknown";
   if (document === undefined || document.state === "deleted") return refused;
-  const visibility = document.ports[String(port)] ?? "private";
-  // The IDE is a shell: no document opens it to the world.
-  if (visibility === "public" && port !== IDE_PORT) return "admitted";
+  // The IDE and SSH are shells: no document opens them to anybody but the owner.
+  const visibility = mayBeShared(port) ? (document.ports[String(port)] ?? "private") : "private";
+  if (visibility === "public") return "admitted";
   if (session === undefined) return "sign_in";
+  // A pass opens what the document says of it, also where its maker could do more.
+  if (session.pass !== undefined) return isListed(document, port, session.pass) ? "admitted" : "unknown";
   if (session.user === document.owner) return "admitted";
   return visibility === "organisation" && session.organisation === document.organisation ? "admitted" : "unknown";
 }

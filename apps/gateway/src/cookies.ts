@@ -1,5 +1,8 @@
 // Our cookies on a Gitspace's host: their names, how they are read, and how a Gitspace never sees them.
 
+/** More cookies of links are not looked at: each costs a signature. */
+const MOST_LINKS = 12;
+
 export type CookieNames = { session: string; nonce: string; secure: boolean };
 
 /** Over https the prefixes bind cookies to the host (RFC 6265bis section 4.1.3); plain http has only host-only cookies. */
@@ -15,7 +18,24 @@ export function ownCookie(name: string, installation: string): boolean {
     .trim()
     .replace(/^__(?:host|secure)-/i, "")
     .toLowerCase();
-  return bare === `gs-${installation}` || bare === `gs-nonce-${installation}`;
+  return (
+    bare === `gs-${installation}` || bare === `gs-nonce-${installation}` || bare.startsWith(`gs-link-${installation}-`)
+  );
+}
+
+/** The name of the cookie that a browser has after it opened a link. */
+export function linkCookieName(pass: string, installation: string, secure: boolean): string {
+  return `${secure ? "__Host-" : ""}gs-link-${installation}-${pass}`;
+}
+
+/** The values of the cookies of links, of any name; what they open is in them, signed. */
+export function linkCookies(header: string | undefined, installation: string): string[] {
+  const values: string[] = [];
+  for (const pair of (header ?? "").split(";")) {
+    const [, name = "", value = ""] = /^\s*([^=\s]+)=(\S*)\s*$/.exec(pair) ?? [];
+    if (ownCookie(name, installation) && name.includes(`gs-link-${installation}-`)) values.push(value);
+  }
+  return values.slice(0, MOST_LINKS);
 }
 
 /** A `Cookie` header without the gateway's own cookies; empty when nothing is left. */

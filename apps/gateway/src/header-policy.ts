@@ -1,5 +1,8 @@
 // Which headers cross the gateway. What a client claims about its way here is dropped first, then the truth is set.
 import { ownCookie, withoutOwnCookies } from "./cookies.ts";
+import { strictTransport } from "./edge/transport.ts";
+import { ownBearer } from "./passes/bearer.ts";
+import { readableBy } from "./siblings.ts";
 
 /** Header lists are flat, as Node has them: name, value, name, value. */
 export type HeaderPolicy = {
@@ -8,7 +11,14 @@ export type HeaderPolicy = {
 };
 
 /** What the gateway knows for itself about a request. */
-export type Arrival = { host: string; scheme: string; clientAddress: string; installation: string };
+export type Arrival = {
+  host: string;
+  scheme: string;
+  clientAddress: string;
+  installation: string;
+  /** The origin of a page of one's other ports that may read the answer. */
+  sibling?: string | undefined;
+};
 
 /** RFC 9110 section 7.6.1, and the old names of the same kind. */
 const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"]);
@@ -27,13 +37,15 @@ export function headerPolicy(arrival: Arrival): HeaderPolicy {
 function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string[] {
   const nominated = nominatedBy(rawHeaders);
   const kept: string[] = [];
-  for (const [name, value] of pairs(rawHeaders)) {
-    const key = name.toLowerCase();
-    if (key === "te" && value.trim().toLowerCase() === "trailers") kept.push(name, value);
-    if (hopByHop.has(key) || claims.has(key) || nominated.has(key)) continue;
-    // A server that turns dashes into underscores can not tell such a name from ours.
-    if (key.includes("_") || claimPrefixes.some((prefix) => key.startsWith(prefix))) continue;
-    const passed = key === "cookie" ? withoutOwnCookies(value, arrival.installation) : value;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    const value = rawHeaders[at + 1] ?? "";
+    const { key, request } = kindOf(name);
+    if (request === "drop" || nominated?.has(key) === true) {
+      if (key === "te" && value.trim().toLowerCase() === "trailers") kept.push(name, value);
+      continue;
+    }
+    const passed = request === "cookie" ? withoutOwnCookies(value, arrival.installation) : value;
     if (passed !== "") kept.push(name, passed);
   }
   kept.push(
@@ -50,21 +62,52 @@ function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string
 function responseHeaders(rawHeaders: readonly string[], arrival: Arrival): string[] {
   const nominated = nominatedBy(rawHeaders);
   const kept: string[] = [];
-  for (const [name, value] of pairs(rawHeaders)) {
-    const key = name.toLowerCase();
-    if (hopByHop.has(key) || nominated.has(key) || key.startsWith("proxy-")) continue;
-    // Alternative services would lead the browser past the gateway.
-    if (key === "alt-svc") continue;
-    if (key === "set-cookie" && !maySet(value, arrival)) continue;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    const value = rawHeaders[at + 1] ?? "";
+    const { key, response } = kindOf(name);
+    if (response === "drop" || nominated?.has(key) === true) continue;
+    if (response === "cookie" && !maySet(value, arrival)) continue;
     kept.push(name, value);
   }
   return kept;
 }
 
+type Fate = "keep" | "drop" | "cookie";
+type Kind = { key: string; request: Fate; response: Fate };
+
+/** Clients and servers write the same few names again and again; a flood of made-up ones only empties this. */
+const kinds = new Map<string, Kind>();
+const REMEMBERED = 2_000;
+
+function kindOf(name: string): Kind {
+  const known = kinds.get(name);
+  if (known !== undefined) return known;
+  const key = name.toLowerCase();
+  const kind: Kind = { key, request: requestFate(key), response: responseFate(key) };
+  if (kinds.size >= REMEMBERED) kinds.clear();
+  kinds.set(name, kind);
+  return kind;
+}
+
+function requestFate(key: string): Fate {
+  if (hopByHop.has(key) || claims.has(key)) return "drop";
+  // A server that turns dashes into underscores can not tell such a name from ours.
+  if (key.includes("_") || claimPrefixes.some((prefix) => key.startsWith(prefix))) return "drop";
+  return key === "cookie" ? "cookie" : "keep";
+}
+
+function responseFate(key: string): Fate {
+  // Alternative services would lead the browser past the gateway.
+  if (hopByHop.has(key) || key.startsWith("proxy-") || key === "alt-svc") return "drop";
+  return key === "set-cookie" ? "cookie" : "keep";
+}
+
 /** A Gitspace sets cookies for its own host: never ours, never for a domain that siblings share. */
 function maySet(setCookie: string, arrival: Arrival): boolean {
   const [first = "", ...attributes] = setCookie.split(";");
-  if (ownCookie(first.split("=")[0] ?? "", arrival.installation)) return false;
+  // A cookie without a name is sent as its value alone, which then reads as name and value.
+  if (ownCookie(first.replace(/^[\s=]+/, "").split("=")[0] ?? "", arrival.installation)) return false;
   const hostname = arrival.host.replace(/:\d+$/, "");
   return attributes.every((attribute) => {
     const [, domain] = /^\s*domain\s*=\s*"?\.?([^"]*?)"?\s*$/i.exec(attribute) ?? [];
@@ -83,17 +126,23 @@ const neverNominated = new Set([
   "authorization",
 ]);
 
-function nominatedBy(rawHeaders: readonly string[]): Set<string> {
-  const names = new Set<string>();
-  for (const [name, value] of pairs(rawHeaders)) {
-    if (name.toLowerCase() !== "connection") continue;
+/** What `Connection` names; nothing in the common case that it names only what stops here anyway. */
+function nominatedBy(rawHeaders: readonly string[]): Set<string> | undefined {
+  let names: Set<string> | undefined;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (name.length !== 10 || name.toLowerCase() !== "connection") continue;
+    const value = rawHeaders[at + 1] ?? "";
+    if (usual.has(value)) continue;
     for (const token of value.split(",")) {
       const nominated = token.trim().toLowerCase();
-      if (!neverNominated.has(nominated)) names.add(nominated);
+      if (!neverNominated.has(nominated)) (names ??= new Set()).add(nominated);
     }
   }
   return names;
 }
+
+const usual = new Set(["keep-alive", "Keep-Alive", "close", "Close", "Upgrade", "upgrade", "keep-alive, Upgrade"]);
 
 /** The names and values of a flat list. */
 export function* pairs(rawHeaders: readonly string[]): Generator<[string, string]> {

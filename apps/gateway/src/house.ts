@@ -4,8 +4,12 @@ import type { Access } from "./access.ts";
 import type { Session } from "./admission.ts";
 import type { Changes } from "./changes.ts";
 import type { CookieNames } from "./cookies.ts";
+import type { Edge } from "./edge/edge.ts";
 import type { Forwarder } from "./forwarder.ts";
 import type { LiveConnections } from "./live-connections.ts";
+import type { LinkSessions } from "./passes/link-sessions.ts";
+import type { PassReader } from "./passes/pass-reader.ts";
+import type { PassUses } from "./passes/pass-uses.ts";
 import type { Routes } from "./routes.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SpendCode } from "./sign-in.ts";
@@ -19,11 +23,16 @@ export type House = {
   /** `http` or `https`, as browsers see it. */
   scheme: string;
   installation: string;
+  edge: Edge;
   controlPlanePublicUrl: string;
   names: CookieNames;
   access: Access;
   routes: Routes;
   sessions: Sessions;
+  /** Of browsers that opened a link. */
+  links: LinkSessions;
+  passes: PassReader;
+  uses: PassUses;
   upstreams: Upstreams;
   forwarder: Forwarder;
   live: LiveConnections;

@@ -1,9 +1,11 @@
 // What happens to a request, decided purely from all that is known about it.
 import type { IncomingHttpHeaders } from "node:http";
-import type { AccessDocument } from "@gitspaces/contracts";
-import { admit, type Session } from "./admission.ts";
+import type { AccessDocument, Scope } from "@gitspaces/contracts";
+import { admit } from "./admission.ts";
 import { isForeign } from "./origin.ts";
+import type { Visitor } from "./passes/visitor.ts";
 import type { Routed } from "./routes.ts";
+import { isPreflight } from "./siblings.ts";
 import type { Site } from "./site.ts";
 
 /** Why a Gitspace that the person may reach is not there now. */
@@ -15,30 +17,42 @@ export type Verdict =
   | { verdict: "sign_in" }
   | { verdict: "unauthorised" }
   | { verdict: "foreign" }
+  /** A browser asks for a page of a sibling whether it may. */
+  | { verdict: "preflight" }
+  /** What was brought to prove something proves nothing, or no longer. */
+  | { verdict: "bad_pass" }
+  | { verdict: "beyond"; scope: Pick<Scope, "path" | "methods"> }
   | { verdict: "unknown" };
 
-export type Known = {
+export type Known = Visitor & {
   site: Site;
   method: string;
   headers: IncomingHttpHeaders;
   isUpgrade: boolean;
   /** `http` or `https`, as browsers see it. */
   scheme: string;
-  session: Session | undefined;
+  /** The origin of a page of one's other ports that may talk to this one. */
+  sibling: string | undefined;
   document: AccessDocument | undefined;
   routed: Routed | undefined;
 };
 
 export function judge(known: Known): Verdict {
-  const { site, method, headers, isUpgrade, session, document } = known;
+  const { site, method, headers, isUpgrade, session, document, sibling } = known;
   if (site.target === undefined) return { verdict: "unknown" };
   const ownOrigin = `${known.scheme}://${site.host}`;
-  if (isForeign({ method, headers, isUpgrade, ownOrigin, hasSession: session !== undefined }))
+  const hasSession = session !== undefined;
+  if (!known.isByHeader && isForeign({ method, headers, isUpgrade, ownOrigin, hasSession, sibling }))
     return { verdict: "foreign" };
+  if (known.refused === "pass") return { verdict: "bad_pass" };
   const admission = admit(document, site.target.port, session);
+  // No browser sends a cookie with it, so what is open to nobody in particular is asked here or nowhere.
+  if (sibling !== undefined && isPreflight(method, headers) && admission !== "admitted")
+    return { verdict: "preflight" };
   if (admission === "sign_in")
     return { verdict: !isUpgrade && isNavigation(method, headers) ? "sign_in" : "unauthorised" };
   if (admission === "unknown" || document === undefined) return { verdict: "unknown" };
+  if (known.refused === "scope" && session?.pass !== undefined) return { verdict: "beyond", scope: session.pass };
   return whereabouts(document, known.routed);
 }
 

@@ -3,12 +3,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type AccessDocument, FailureError, fail, failure, httpStatus, toFailure } from "@gitspaces/contracts";
 import { redirect, tell } from "./answer.ts";
+import { strictTransport } from "./edge/transport.ts";
 import type { Upstream } from "./forwarder.ts";
+import type { Visitor } from "./edge/visitors.ts";
 import { type HeaderPolicy, headerPolicy } from "./header-policy.ts";
-import { type House, sessionOf } from "./house.ts";
+import type { House } from "./house.ts";
 import { ownPath } from "./own-paths.ts";
+import { sayScope } from "./passes/scope.ts";
+import { visitorOf } from "./passes/visitor.ts";
 import { type Told, tellBrokeOff, tellNotListening, tellRefusal, tellSituation, unknownPlace } from "./pages.ts";
 import type { Routed } from "./routes.ts";
+import { answerPreflight, letRead, siblingOrigin } from "./siblings.ts";
 import { departure } from "./sign-in.ts";
 import { pathOf, readSite, type Site } from "./site.ts";
 import { isSshUpgrade, sshOverWebsocket } from "./ssh-over-websocket.ts";
@@ -22,7 +27,7 @@ const MOMENT_MS = 1_500;
 /** Answers one request. Never throws: what fails is told. */
 export async function visit(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const forward: Door["forward"] = (...way) => house.forwarder.forward(request, response, ...way);
-  await attend(house, { request, isUpgrade: false, answer: () => response, forward });
+  await attend(house, { request, isUpgrade: false, answer: () => own(house, response), forward });
 }
 
 /** Answers one upgrade. A refusal is a plain answer on the same socket. */
@@ -35,7 +40,14 @@ export async function visitUpgrade(
   socket.on("error", () => socket.destroy());
   if (isSshUpgrade(request)) return sshOverWebsocket(request, socket, head, house.takeSsh);
   const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
-  await attend(house, { request, isUpgrade: true, answer: () => answerOn(request, socket), forward });
+  await attend(house, { request, isUpgrade: true, answer: () => own(house, answerOn(request, socket)), forward });
+}
+
+/** An answer of the gateway itself, with what the edge says on all of them. */
+function own({ edge }: House, response: ServerResponse): ServerResponse {
+  const [name, value] = strictTransport(edge.hstsSeconds);
+  if (name !== undefined && value !== undefined && !response.headersSent) response.setHeader(name, value);
+  return response;
 }
 
 /** A request or an upgrade, seen alike. */
@@ -47,12 +59,16 @@ type Door = {
   forward: (upstream: Upstream, policy: HeaderPolicy, signal: AbortSignal) => Promise<void>;
 };
 
-async function attend(house: House, door: Door): Promise<void> {
-  const { request, answer } = door;
+async function attend(house: House, atDoor: Door): Promise<void> {
+  const { request } = atDoor;
+  let sibling: string | undefined;
+  const answer = (): ServerResponse => (sibling === undefined ? atDoor.answer() : letRead(atDoor.answer(), sibling));
+  const door = { ...atDoor, answer };
   let asked: AccessDocument | undefined;
   let port = 0;
   try {
     let known = await find(house, door);
+    ({ sibling } = known);
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
@@ -72,24 +88,35 @@ async function attend(house: House, door: Door): Promise<void> {
     if (request.socket.destroyed) return;
     if (error instanceof FailureError) house.log.debug({ err: error }, "a visit was not answered by its Gitspace");
     else house.log.error({ err: error }, "a visit failed");
-    tell(request, answer(), explain(house, error, asked, port));
+    const response = answer();
+    if (toFailure(error).code === "quota_exceeded") response.setHeader("Retry-After", "1");
+    tell(request, response, explain(house, error, asked, port));
   }
+}
+
+/** Whom the limits of the edge are counted for. */
+function visitorOf({ edge }: House, { request, isUpgrade }: Door, { site, session }: Known): Visitor {
+  const { clientAddress } = edge.arrivals.of(request);
+  return { request, isUpgrade, clientAddress, user: session?.user, gitspaceId: site.target?.gitspaceId };
 }
 
 /** All that is known about a visit. @throws {FailureError} `bad_request` when it is not one. */
 async function find(house: House, { request, isUpgrade }: Door): Promise<Known> {
   const site = readSite(request, house.domain);
   if (isUpgrade && hasBody(request)) throw fail("bad_request", "An upgrade should have no body.");
-  const session = await sessionOf(house, request.headers.cookie, site.hostname);
   const id = site.target?.gitspaceId;
+  const document = id === undefined ? undefined : house.access.find(id);
+  const { scheme, domain } = house;
+  const find = (gitspaceId: string) => house.access.find(gitspaceId);
   return {
     site,
     method: request.method ?? "GET",
     headers: request.headers,
     isUpgrade,
-    scheme: house.scheme,
-    session,
-    document: id === undefined ? undefined : house.access.find(id),
+    scheme,
+    ...(await visitorOf(house, { request, site, document, isUpgrade })),
+    sibling: siblingOrigin(request.headers, { site, scheme, domain, find }),
+    document,
     routed: id === undefined ? undefined : house.routes.find(id),
   };
 }
@@ -112,7 +139,7 @@ async function aMomentLater(house: House, door: Door, known: Known): Promise<Kno
 async function through(
   house: House,
   door: Door,
-  { site, session }: Known,
+  { site, session, sibling }: Known,
   routed: Routed,
   port: number,
 ): Promise<void> {
@@ -122,7 +149,12 @@ async function through(
   using connection = house.live.open({ gitspaceId, generation, port, session, source, socket });
   const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   const { scheme, installation } = house;
-  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation });
+  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation, sibling });
+  if (session?.pass !== undefined) {
+    const { method = "GET", url = "/" } = door.request;
+    const use = { gitspaceId, pass: session.pass.id, port, address: clientAddress };
+    house.uses.requested(use, { method, path: pathOf(url) });
+  }
   try {
     await door.forward(house.upstreams.at(routed, port), policy, connection.ended);
   } catch (error) {
@@ -139,6 +171,19 @@ function act(house: House, { request, answer }: Door, site: Site, verdict: Verdi
     }
     case "unauthorised":
       return tell(request, answer(), refused("Sign in first: open this address in a browser.", 401));
+    case "preflight":
+      return answerPreflight(request.headers, answer());
+    case "bad_pass": {
+      const response = answer();
+      response.setHeader("WWW-Authenticate", 'Bearer error="invalid_token"');
+      return tell(
+        request,
+        response,
+        refused("This token opens nothing here: it is wrong, ended, or for something else.", 401),
+      );
+    }
+    case "beyond":
+      return tell(request, answer(), refused(sayScope(verdict.scope), 403));
     case "foreign":
       return tell(request, answer(), refused("This came from a page of another origin.", 403));
     case "wait":
