@@ -9,7 +9,7 @@ import { finished, pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { isSshUpgrade, sshOverWebsocket, type TakeSsh } from "./ssh-over-websocket.ts";
-import { websocketBytes } from "./websocket-bytes.ts";
+import { websocketBytes } from "@gitspaces/contracts/websocket-bytes";
 
 /** A server that hands every SSH connection to `take`. */
 async function door(take: TakeSsh | undefined) {

@@ -8,7 +8,7 @@ import { tell } from "./answer.ts";
 import { tellRefusal } from "./pages.ts";
 import { pathOf } from "./site.ts";
 import { answerOn } from "./upgrade.ts";
-import { websocketBytes } from "./websocket-bytes.ts";
+import { websocketBytes } from "@gitspaces/contracts/websocket-bytes";
 
 /** What takes a connection of SSH, from wherever it comes. */
 export type TakeSsh = (stream: Duplex, remoteAddress: string) => void;

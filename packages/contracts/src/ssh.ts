@@ -29,7 +29,8 @@ export type SshKey = z.infer<typeof SshKey>;
 /** `GET /ssh`. */
 export const SshPlace = z.object({
   host: z.string().describe("the gateways' domain"),
-  port: Port.describe("of SSH itself; Gitspaces' own hosts carry it too, as a WebSocket"),
+  port: Port.describe("of SSH itself"),
+  url: z.string().describe("Gitspaces are hosts under this one, where a WebSocket carries SSH too"),
   host_keys: z.array(z.string()).describe("of every gateway: type and base64"),
 });
 export type SshPlace = z.infer<typeof SshPlace>;

@@ -14,6 +14,11 @@ export class Addresses {
     return this.#base.hostname;
   }
 
+  /** The address of which Gitspaces are hosts. */
+  get url(): string {
+    return this.#base.origin;
+  }
+
   /** The origin of a Gitspace's port, without a path; the IDE's when no port is given. */
   gitspace(id: string, port = IDE_PORT): string {
     const label = port === IDE_PORT ? id : `${port}--${id}`;

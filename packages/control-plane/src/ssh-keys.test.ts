@@ -163,6 +163,6 @@ test("where SSH is reached is what gateways report, with the host keys of all of
   expect((await report("old", ["ssh-ed25519 CCCC"], Date.now() - 8 * 86_400_000)).status).toBe(200);
   await plane.restart();
   const place = (await api.call("GET", "/api/v1/ssh")).body as { host_keys: string[] };
-  expect(place).toMatchObject({ host: "gitspaces.localhost", port: 7402 });
+  expect(place).toMatchObject({ host: "gitspaces.localhost", port: 7402, url: "http://gitspaces.localhost:7401" });
   expect(place.host_keys.toSorted()).toEqual(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"]);
 });

@@ -23,5 +23,5 @@ export function sshPlace(store: Store, addresses: Addresses, now: number): SshPl
   const [newest] = doors;
   if (newest === undefined) return undefined;
   const hostKeys = new Set(doors.flatMap(({ host_keys }) => host_keys));
-  return { host: addresses.domain, port: newest.port, host_keys: [...hostKeys] };
+  return { host: addresses.domain, port: newest.port, url: addresses.url, host_keys: [...hostKeys] };
 }

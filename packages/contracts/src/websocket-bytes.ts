@@ -1,7 +1,7 @@
-// A WebSocket as a stream of bytes, with backpressure both ways. An empty binary message ends the sender's half, as FIN does in TCP:
+// A WebSocket that carries SSH, as a stream of bytes with backpressure both ways. An empty binary message ends the sender's half, as FIN does in TCP:
 // a WebSocket's own close frame ends both, and what the other side was about to say would be lost.
+import type { EventEmitter } from "node:events";
 import { Duplex } from "node:stream";
-import type { WebSocket } from "ws";
 
 const HIGH_WATER_BYTES = 256 * 1024;
 /** How long the other side may take to answer a close. */
@@ -14,8 +14,21 @@ const cleanCodes = new Set([NORMAL, 1_001, 1_005]);
 const ONLY_BINARY = 1_003;
 const FAILED = 1_011;
 
+/** What is needed of a WebSocket; one of the library `ws` has it. */
+type Socket = EventEmitter & {
+  readonly readyState: number;
+  readonly CLOSED: number;
+  readonly isPaused: boolean;
+  pause(): void;
+  resume(): void;
+  ping(): void;
+  terminate(): void;
+  close(code?: number, reason?: string): void;
+  send(data: Buffer, options: { binary: boolean }, done: (error?: Error | null) => void): void;
+};
+
 /** The bytes of an open WebSocket. Destroying the stream closes it, at once or within a second. */
-export function websocketBytes(socket: WebSocket): Duplex {
+export function websocketBytes(socket: Socket): Duplex {
   let hasAnswered = true;
   let hasEnded = false;
   const stream = new Duplex({
@@ -49,14 +62,14 @@ export function websocketBytes(socket: WebSocket): Duplex {
   }, PING_MS);
   pinging.unref();
   socket.on("pong", () => (hasAnswered = true));
-  socket.on("message", (data: Buffer, isBinary) => {
+  socket.on("message", (data: Buffer, isBinary: boolean) => {
     hasAnswered = true;
     if (!isBinary) return socket.close(ONLY_BINARY, "Only binary messages are understood here.");
     if (data.length === 0) return end();
     if (!hasEnded && !stream.push(data)) socket.pause();
   });
-  socket.once("error", (error) => stream.destroy(error));
-  socket.once("close", (code) => {
+  socket.once("error", (error: Error) => stream.destroy(error));
+  socket.once("close", (code: number) => {
     clearInterval(pinging);
     if (stream.destroyed) return;
     if (!cleanCodes.has(code)) {
