@@ -67,6 +67,16 @@ export class LiveConnections {
     }
   }
 
+  /** How many connections are open that `source` moves bytes by. */
+  count(source: ActivitySource): number {
+    return [...this.#entries].filter((entry) => entry.source === source).length;
+  }
+
+  /** Ends everything for one reason, which those hear who can tell it to the other end. */
+  endAll(reason: unknown): void {
+    for (const entry of this.#entries) entry.end.abort(reason);
+  }
+
   /** What moved since the last call, which is made once a minute. */
   takeActivity(): Activity[] {
     for (const entry of this.#entries) this.#count(entry);

@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
 import type { Upstream } from "./forwarder.ts";
+import { FrameBoundary } from "./hand-over/frame-boundary.ts";
+import { closeWebSocket, GOING_AWAY } from "./hand-over/going-away.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { brokeOff, finalHead } from "./upstream-answer.ts";
 
@@ -36,7 +38,10 @@ export async function upgradeThrough(
     socket.write(switchingHead(answer.response, request, policy));
     if (answer.head.length > 0) socket.write(answer.head);
     if (sent.length > 0) answer.socket.write(sent);
-    await splice(socket, answer.socket, AbortSignal.any([signal, upstream.ended]));
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
+    const frames = isWebSocket ? new FrameBoundary() : undefined;
+    frames?.feed(answer.head);
+    await splice(socket, answer.socket, AbortSignal.any([signal, upstream.ended]), frames);
   } catch (error) {
     dialled?.destroy();
     if (early.gone.aborted || signal.aborted) socket.destroy();
@@ -180,8 +185,15 @@ class EarlyBytes {
   }
 }
 
-async function splice(client: Duplex, upstream: Duplex, signal: AbortSignal): Promise<void> {
+/** `frames` of the direction to the client are followed, so that a close frame can be put between two of them. */
+async function splice(client: Duplex, upstream: Duplex, signal: AbortSignal, frames?: FrameBoundary): Promise<void> {
+  const follow = (chunk: Buffer): void => frames?.feed(chunk);
+  if (frames !== undefined) upstream.on("data", follow);
   const cut = (): void => {
+    if (signal.reason === GOING_AWAY && frames !== undefined) {
+      upstream.off("data", follow);
+      return closeWebSocket(client, upstream, frames);
+    }
     client.destroy();
     upstream.destroy();
   };

@@ -1,0 +1,36 @@
+import { Sender } from "ws";
+import { expect, test } from "vitest";
+import { FrameBoundary } from "./frame-boundary.ts";
+
+function frame(length: number, mask = false): Buffer {
+  const options = { fin: true, rsv1: false, opcode: 2, mask, readOnly: true };
+  return Buffer.concat(Sender.frame(Buffer.alloc(length, 0xff), options) as Buffer[]);
+}
+
+const sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000];
+
+test("between two frames is a boundary, inside of one is none, whatever their sizes and however the bytes are cut", () => {
+  for (const mask of [false, true]) {
+    const frames = sizes.map((size) => frame(size, mask));
+    const ends = new Set(frames.map((_, index) => Buffer.concat(frames.slice(0, index + 1)).length));
+    const whole = Buffer.concat(frames);
+    for (const step of [1, 2, 3, 7, 1_000, 65_536]) {
+      const boundary = new FrameBoundary();
+      for (let at = 0; at < whole.length; at += step) {
+        boundary.feed(whole.subarray(at, at + step));
+        const seen = Math.min(at + step, whole.length);
+        if (boundary.isHere !== ends.has(seen)) expect.fail(`at ${seen} in steps of ${step}: ${boundary.isHere}`);
+      }
+      expect(boundary.isHere).toBe(true);
+    }
+  }
+});
+
+test("the rest of a frame is found in a chunk that holds the next one too", () => {
+  const boundary = new FrameBoundary();
+  const first = frame(300);
+  boundary.feed(first.subarray(0, 3));
+  const rest = Buffer.concat([first.subarray(3), frame(10)]);
+  expect(boundary.finish(rest)).toBe(first.length - 3);
+  expect(boundary.isHere).toBe(true);
+});
