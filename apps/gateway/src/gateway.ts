@@ -170,6 +170,7 @@ export async function startGateway(
       version: VERSION,
       isHealthy,
       takeActivity: () => house.live.takeActivity(),
+      takeUses: () => house.uses.take(),
       countRoutes: () => house.routes.size,
       file: join(folder, "reports.json"),
       clock,

@@ -21,6 +21,8 @@ export type Reporting = {
   version: string;
   isHealthy: () => boolean;
   takeActivity: () => Activity[];
+  /** What was done with tokens and links. */
+  takeUses: () => GatewayReport[];
   countRoutes: () => number;
   file: string;
   clock: Clock;
@@ -50,6 +52,7 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
       toldAt = at;
       waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
     }
+    waiting.push(...reporting.takeUses());
     const about = { gateway, version, healthy: isHealthy(), routes: countRoutes() };
     const health: GatewayReport = { kind: "health", ...about, at };
     const wasKept = waiting.length > 0;
