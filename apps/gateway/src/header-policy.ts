@@ -18,6 +18,8 @@ export type Arrival = {
   installation: string;
   /** The origin of a page of one's other ports that may read the answer. */
   sibling?: string | undefined;
+  /** Seconds of Strict-Transport-Security, 0 where the public URL is http. */
+  hstsSeconds?: number;
 };
 
 /** RFC 9110 section 7.6.1, and the old names of the same kind. */
@@ -60,6 +62,7 @@ function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string
 }
 
 function responseHeaders(rawHeaders: readonly string[], arrival: Arrival): string[] {
+  const { hstsSeconds = 0 } = arrival;
   const nominated = nominatedBy(rawHeaders);
   const kept: string[] = [];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -68,8 +71,11 @@ function responseHeaders(rawHeaders: readonly string[], arrival: Arrival): strin
     const { key, response } = kindOf(name);
     if (response === "drop" || nominated?.has(key) === true) continue;
     if (response === "cookie" && !maySet(value, arrival)) continue;
+    // Over https it is the gateway that says it, whatever a Gitspace would have said instead.
+    if (hstsSeconds > 0 && key === "strict-transport-security") continue;
     kept.push(name, value);
   }
+  if (hstsSeconds > 0) kept.push(...strictTransport(hstsSeconds));
   return kept;
 }
 

@@ -1,9 +1,12 @@
-// The listener of browsers: Node's strict parser, small heads, slow heads cut, long bodies and idle tunnels left alone.
-import { createServer, type Server as HttpServer, type ServerResponse } from "node:http";
+// The listener of browsers: who is let as far as a visit, and how it is left.
+import type { Server as HttpServer, ServerResponse } from "node:http";
 import { Server, type Socket } from "node:net";
 import { type Address, keepConnectionReserve } from "@gitspaces/daemon";
+import { makeFrontServer } from "./edge/front-server.ts";
+import { keepGate } from "./edge/gate.ts";
 import { type Doorway, listenAt } from "./hand-over/doors.ts";
 import type { House } from "./house.ts";
+import { answerOn } from "./upgrade.ts";
 import { visit, visitUpgrade } from "./visits.ts";
 
 const CLOSE_MS = 2_000;
@@ -17,26 +20,18 @@ export type Listening = {
 
 /** Listens for HTTP/1.1; `stop` ends what is still running when it is disposed. */
 export async function listenForVisits(house: House, listen: Address | Doorway): Promise<Listening> {
-  const server = createServer({
-    insecureHTTPParser: false,
-    maxHeaderSize: 32 * 1024,
-    headersTimeout: 10_000,
-    requestTimeout: 0,
-    connectionsCheckingInterval: 1_000,
-    keepAliveTimeout: 65_000,
-    keepAlive: true,
-    keepAliveInitialDelay: 30_000,
-    noDelay: true,
-    highWaterMark: 128 * 1024,
-  });
+  const server = makeFrontServer(house.edge);
   const reserve = keepConnectionReserve(server);
+  const gate = keepGate(server, house.edge);
   server.on("request", (request, response) => {
     if (reserve.isRefused(request.socket)) return refuse(response);
+    if (gate.turnsAway(request, () => response)) return;
+    gate.watchBody(request, response);
     void visit(house, request, response);
   });
   server.on("upgrade", (request, socket, head) => {
     if (reserve.isRefused(request.socket)) socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
-    else void visitUpgrade(house, request, socket, head);
+    else if (!gate.turnsAway(request, () => answerOn(request, socket))) void visitUpgrade(house, request, socket, head);
   });
   return open(server, listen, async () => {
     house.live.recheck(() => false);

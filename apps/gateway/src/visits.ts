@@ -5,7 +5,6 @@ import { type AccessDocument, FailureError, fail, failure, httpStatus, toFailure
 import { redirect, tell } from "./answer.ts";
 import { strictTransport } from "./edge/transport.ts";
 import type { Upstream } from "./forwarder.ts";
-import type { Visitor } from "./edge/visitors.ts";
 import { type HeaderPolicy, headerPolicy } from "./header-policy.ts";
 import type { House } from "./house.ts";
 import { ownPath } from "./own-paths.ts";
@@ -69,6 +68,7 @@ async function attend(house: House, atDoor: Door): Promise<void> {
   try {
     let known = await find(house, door);
     ({ sibling } = known);
+    using _place = await enter(house, door, known);
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
@@ -94,10 +94,11 @@ async function attend(house: House, atDoor: Door): Promise<void> {
   }
 }
 
-/** Whom the limits of the edge are counted for. */
-function visitorOf({ edge }: House, { request, isUpgrade }: Door, { site, session }: Known): Visitor {
+/** Takes a place within the limits of the edge. */
+function enter({ edge }: House, { request, isUpgrade }: Door, { site, session }: Known): Promise<Disposable> {
   const { clientAddress } = edge.arrivals.of(request);
-  return { request, isUpgrade, clientAddress, user: session?.user, gitspaceId: site.target?.gitspaceId };
+  const gitspaceId = site.target?.gitspaceId;
+  return edge.visitors.enter({ request, isUpgrade, clientAddress, user: session?.user, gitspaceId });
 }
 
 /** All that is known about a visit. @throws {FailureError} `bad_request` when it is not one. */
@@ -147,9 +148,10 @@ async function through(
   const { socket } = door.request;
   const source = door.isUpgrade ? "websocket" : "http";
   using connection = house.live.open({ gitspaceId, generation, port, session, source, socket });
-  const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-  const { scheme, installation } = house;
-  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation, sibling });
+  const { installation, edge } = house;
+  const { clientAddress, scheme } = edge.arrivals.of(door.request);
+  const { hstsSeconds } = edge;
+  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation, sibling, hstsSeconds });
   if (session?.pass !== undefined) {
     const { method = "GET", url = "/" } = door.request;
     const use = { gitspaceId, pass: session.pass.id, port, address: clientAddress };

@@ -26,7 +26,8 @@ export function judge({ inUse, limit }: Descriptors): "serve" | "refuse" | "drop
 
 /** Watches the connections of a server. The limit is read again and again: it may be changed while the process runs. */
 export function keepConnectionReserve(server: Server, look: () => Descriptors = readDescriptors): ConnectionReserve {
-  const refused = new WeakSet<Socket>();
+  /** By their far end: over TLS a request has another socket than the connection that came. */
+  const refused = new Set<string>();
   let seen = { inUse: 0, limit: Number.POSITIVE_INFINITY };
   let seenAt = -LOOK_EVERY_MS;
   /** Connections opened and closed since. */
@@ -47,11 +48,17 @@ export function keepConnectionReserve(server: Server, look: () => Descriptors = 
     if (now === "drop") {
       socket.destroy();
     } else if (now === "refuse") {
-      refused.add(socket);
+      const end = farEnd(socket);
+      refused.add(end);
+      socket.once("close", () => refused.delete(end));
       socket.setTimeout(REFUSED_MS, () => socket.destroy());
     }
   });
-  return { isRefused: (socket) => refused.has(socket) };
+  return { isRefused: (socket) => refused.size > 0 && refused.has(farEnd(socket)) };
+}
+
+function farEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** The open descriptors of this process and how many it may have; without /proc there is no limit. */

@@ -1,0 +1,126 @@
+// What one client, one person and one Gitspace may have of the gateway at the same time, so that none of them takes it from the others.
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LimitName, LimitsConfig } from "./config.ts";
+import { limitHit } from "./limit-hit.ts";
+import { Pace } from "./pace.ts";
+import { Places } from "./places.ts";
+
+/** How long a request that is too fast waits for its turn, at most. */
+const LONGEST_WAIT_MS = 2_000;
+/** Whoever is told to slow down hears it this much later: a flood of requests is answered at the pace of its connections. */
+const REFUSED_AFTER_MS = 1_000;
+
+export type Visitor = {
+  request: Pick<IncomingMessage, "socket">;
+  isUpgrade: boolean;
+  clientAddress: string;
+  user: string | undefined;
+  gitspaceId: string | undefined;
+};
+type Measure = {
+  key: (visitor: Visitor) => string | undefined;
+  places: Places;
+  pace: Pace;
+  visits: LimitName;
+  requests: LimitName;
+};
+type Upgrade = { socket: Pick<Socket, "bytesWritten">; written: number };
+
+export class Visitors {
+  readonly #measures: Measure[];
+  readonly #upgrades = new Map<string, Set<Upgrade>>();
+  readonly #mostPending: number;
+  /** Connections with a refusal under way. */
+  readonly #refused = new WeakSet<Socket>();
+
+  constructor(limits: LimitsConfig) {
+    this.#mostPending = limits.limitUpgradesPendingPerGitspace;
+    const measure = (key: Measure["key"], visits: LimitName, requests: LimitName): Measure => ({
+      key,
+      places: new Places(limits[visits]),
+      pace: new Pace(limits[requests], LONGEST_WAIT_MS),
+      visits,
+      requests,
+    });
+    this.#measures = [
+      measure(({ clientAddress }) => clientAddress, "limitVisitsPerAddress", "limitRequestsPerSecondPerAddress"),
+      measure(({ user }) => user, "limitVisitsPerUser", "limitRequestsPerSecondPerUser"),
+      measure(({ gitspaceId }) => gitspaceId, "limitVisitsPerGitspace", "limitRequestsPerSecondPerGitspace"),
+    ];
+  }
+
+  /**
+   * Lets a visitor in, after a wait when they are too fast; disposal is their leaving.
+   * @throws {FailureError} `quota_exceeded` that names the limit.
+   */
+  async enter(visitor: Visitor): Promise<Disposable> {
+    const taken = new DisposableStack();
+    const met = this.#take(visitor, taken);
+    if (typeof met === "string") {
+      taken.dispose();
+      await this.#punish(visitor);
+      throw limitHit(met);
+    }
+    if (met > 0) await waitFor(visitor, met);
+    return taken;
+  }
+
+  /** The limit that the visitor meets, or for how many milliseconds they wait. */
+  #take(visitor: Visitor, taken: DisposableStack): LimitName | number {
+    const measures = this.#measures.map((measure) => ({ ...measure, who: measure.key(visitor) }));
+    for (const { who, places, visits } of measures) {
+      if (who === undefined) continue;
+      if (!places.take(who)) return visits;
+      taken.defer(() => places.leave(who));
+    }
+    if (visitor.isUpgrade && !this.#takeUpgrade(visitor, taken)) return "limitUpgradesPendingPerGitspace";
+    const now = performance.now();
+    let longest = 0;
+    for (const { who, pace, requests } of measures) {
+      const waitMs = who === undefined ? 0 : pace.next(who, now);
+      if (waitMs === undefined) return requests;
+      longest = Math.max(longest, waitMs);
+    }
+    return longest;
+  }
+
+  #takeUpgrade({ request: { socket }, gitspaceId = "" }: Visitor, taken: DisposableStack): boolean {
+    if (this.#mostPending === 0) return true;
+    const upgrades = this.#upgrades.get(gitspaceId) ?? new Set();
+    // Counted only when they could be too many: an upgrade that was answered has written something.
+    const arePerhapsTooMany = upgrades.size >= this.#mostPending;
+    if (arePerhapsTooMany && [...upgrades].filter(isPending).length >= this.#mostPending) return false;
+    const upgrade = { socket, written: socket.bytesWritten };
+    this.#upgrades.set(gitspaceId, upgrades.add(upgrade));
+    taken.defer(() => {
+      upgrades.delete(upgrade);
+      if (upgrades.size === 0) this.#upgrades.delete(gitspaceId);
+    });
+    return true;
+  }
+
+  /** One refusal at a time: who sends the next before it has come is cut off. */
+  async #punish(visitor: Visitor): Promise<void> {
+    const { socket } = visitor.request;
+    if (this.#refused.has(socket)) socket.destroy();
+    this.#refused.add(socket);
+    await waitFor(visitor, REFUSED_AFTER_MS);
+    this.#refused.delete(socket);
+  }
+}
+
+function isPending({ socket, written }: Upgrade): boolean {
+  return socket.bytesWritten === written;
+}
+
+/** Waits, or until the client has left. */
+async function waitFor({ request }: Visitor, ms: number): Promise<void> {
+  const left = new AbortController();
+  const leave = (): void => left.abort();
+  if (request.socket.destroyed) return;
+  request.socket.once("close", leave);
+  await sleep(ms, undefined, { signal: left.signal }).catch(() => {});
+  request.socket.off("close", leave);
+}
