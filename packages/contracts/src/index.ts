@@ -1,5 +1,6 @@
 // Every shape that crosses a process. Cryptography is behind ./signing, ./sealing and ./passes, so that most importers do not load it.
 export * from "./access.ts";
+export * from "./activity.ts";
 export * from "./agent-api.ts";
 export * from "./delegate-wire.ts";
 export * from "./event.ts";

@@ -1,5 +1,6 @@
 // The public API of the control plane, under /api/v1. Field names are the existing product's: snake_case.
 import { z } from "zod";
+import { AutoStopMinutes } from "./activity.ts";
 import { GitspaceId, PoolName, Port } from "./names.ts";
 import { BranchName, CloneDepth, CloneFilter, RepositoryUrl } from "./task.ts";
 
@@ -39,6 +40,7 @@ export const CreateGitspace = z.strictObject({
   devcontainer_path: z.string().max(500).optional(),
   ide: Ide.default("vs_code_web"),
   resource_identifier: PoolName.optional().describe("the machine: a pool of the runner"),
+  auto_stop_minutes: AutoStopMinutes.optional().describe("stop it after so many idle minutes; defaults to never"),
 });
 export type CreateGitspace = z.input<typeof CreateGitspace>;
 
@@ -78,6 +80,9 @@ export const Gitspace = z.object({
   undelete_until: Timestamp.nullable()
     .default(null)
     .describe("of a deleted Gitspace: until when its home disk is kept and it can be undeleted"),
+  auto_stop_minutes: AutoStopMinutes.nullable()
+    .default(null)
+    .describe("after how many idle minutes it is stopped; null: never"),
 });
 export type Gitspace = z.infer<typeof Gitspace>;
 

@@ -105,7 +105,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
     accountId,
     closing: closing.signal,
   });
-  await gatewayRoutes(app, { store, clock, signing, token, gateways, closing: closing.signal });
+  await gatewayRoutes(app, { store, clock, deadlines, signing, token, gateways, closing: closing.signal });
   await signIn(app, { store, clock, identity, attempts, addresses, signing, publicUrl });
   app.get("/.well-known/jwks.json", async () => signing.publicKeys);
   await page(app);

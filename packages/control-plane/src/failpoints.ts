@@ -2,8 +2,8 @@
 
 /** Passed by every start, stop or delete. `after<name>`: the transaction is on the disk and nobody has been answered yet. */
 const stepsOfActions = ["Create", "Accept", "Acquire", "Events", "Answer"] as const;
-/** Passed when time or a failure makes them: a deadline, a repeat, a silent holder, a regular look, a new delegate. */
-const stepsOfTime = ["Timeout", "Retry", "OfferAgain", "Look", "Register"] as const;
+/** Passed when time or a failure makes them: a deadline, a repeat, a silent holder, a regular look, an idle Gitspace, a new delegate. */
+const stepsOfTime = ["Timeout", "Retry", "OfferAgain", "Look", "AutoStop", "Register"] as const;
 /** No part of an action: who is there, and what gateways tell. */
 const stepsOfPeople = [
   "AdminMade",
@@ -19,6 +19,7 @@ const stepsOfPeople = [
   "SshKeyAdded",
   "SshKeyRemoved",
   "StatusAsked",
+  "AutoStopSet",
   "ProbeMade",
   "Reports",
 ] as const;

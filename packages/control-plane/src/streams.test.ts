@@ -112,7 +112,7 @@ test("a gateway without the token is refused, and its reports are taken with it"
   const id = await make();
   const reports = [
     { kind: "health", gateway: "g1", version: "1", healthy: true, at: 1 },
-    { kind: "wake", gitspaceId: id, user: "admin", at: 2 },
+    { kind: "wake", gitspaceId: id, user: "somebody", at: 2, generation: 0, by: "page" },
     { kind: "activity", gitspaceId: id, generation: 1, at: 3, bytes: 4 },
   ];
   const path = "/api/gateway/v1/reports";

@@ -59,6 +59,8 @@ test("the document is OpenAPI 3.1 and has every operation", () => {
       "get /api/v1/gitspaces",
       "post /api/v1/gitspaces",
       "get /api/v1/gitspaces/{gitspace_identifier}",
+      "patch /api/v1/gitspaces/{gitspace_identifier}",
+      "get /api/v1/gitspaces/{gitspace_identifier}/activity",
       "delete /api/v1/gitspaces/{gitspace_identifier}",
       "post /api/v1/gitspaces/{gitspace_identifier}/actions",
       "post /api/v1/gitspaces/{gitspace_identifier}/status",

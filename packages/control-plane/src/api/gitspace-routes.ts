@@ -1,8 +1,26 @@
 // /api/v1/gitspaces: make, list, show, act on and delete Gitspaces.
-import { CreateGitspace, Gitspace, GitspaceAction, ListeningPorts, TaskView } from "@gitspaces/contracts";
+import {
+  ChangeGitspace,
+  CreateGitspace,
+  Gitspace,
+  GitspaceAction,
+  GitspaceActivity,
+  ListeningPorts,
+  TaskView,
+} from "@gitspaces/contracts";
 import { z } from "zod";
 import { type App, left } from "../http.ts";
-import { accept, type ApiParts, askStatus, create, list, taskAfter, visible } from "./gitspaces.ts";
+import {
+  accept,
+  activityOf,
+  type ApiParts,
+  askStatus,
+  create,
+  list,
+  setAutoStop,
+  taskAfter,
+  visible,
+} from "./gitspaces.ts";
 import { GitspaceParams, IssuedTask, ListQuery, Nothing, problems, TaskParams, TaskQuery } from "./schemas.ts";
 import { gitspaceView, taskView } from "./views.ts";
 
@@ -57,6 +75,40 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
     one,
     { schema: { tags, summary: "Show a Gitspace", params: GitspaceParams, response: { 200: Gitspace, ...problems } } },
     async (request) => gitspaceView(store, addresses, visible(parts, request.params.gitspace_identifier, request.user)),
+  );
+
+  app.patch(
+    one,
+    {
+      schema: {
+        tags,
+        summary: "Set after how many idle minutes a Gitspace is stopped",
+        params: GitspaceParams,
+        body: ChangeGitspace,
+        response: { 200: Gitspace, ...problems },
+      },
+    },
+    async (request) => {
+      const { auto_stop_minutes: minutes } = request.body;
+      return gitspaceView(
+        store,
+        addresses,
+        setAutoStop(parts, request.params.gitspace_identifier, minutes, request.user),
+      );
+    },
+  );
+
+  app.get(
+    `${one}/activity`,
+    {
+      schema: {
+        tags,
+        summary: "Who uses a Gitspace: bytes by source and port, and when it stops by itself",
+        params: GitspaceParams,
+        response: { 200: GitspaceActivity, ...problems },
+      },
+    },
+    async (request) => activityOf(parts, visible(parts, request.params.gitspace_identifier, request.user)),
   );
 
   app.delete(

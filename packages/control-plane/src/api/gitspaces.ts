@@ -1,6 +1,12 @@
 // What a person does with Gitspaces, as the routes call it. Another user's Gitspace is not there.
 import { randomBytes } from "node:crypto";
-import { fail, makeGitspaceId, type CreateGitspace, type GitspaceId } from "@gitspaces/contracts";
+import {
+  fail,
+  makeGitspaceId,
+  type CreateGitspace,
+  type GitspaceActivity,
+  type GitspaceId,
+} from "@gitspaces/contracts";
 import type { Clock } from "@gitspaces/daemon";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
@@ -9,6 +15,7 @@ import { writeAccessDocument } from "../gateways/access-document.ts";
 import { sha256 } from "../hash.ts";
 import type { Deadlines } from "../lifecycle/orders.ts";
 import { act } from "../lifecycle/act.ts";
+import { stopsAt } from "../lifecycle/auto-stop.ts";
 import type { InstanceState, Trigger } from "../lifecycle/situation.ts";
 import type { GitspaceRow } from "../store/gitspaces.ts";
 import type { Store } from "../store/store.ts";
@@ -16,6 +23,8 @@ import type { TaskRow } from "../store/tasks.ts";
 import type { UserRow } from "../store/users.ts";
 import type { Vault } from "../vault.ts";
 import type { ListQuery } from "./schemas.ts";
+
+const ACTIVITY_MS = 24 * 3_600_000;
 
 export type ApiParts = {
   store: Store;
@@ -80,12 +89,37 @@ export function create(
       pool: body.resource_identifier ?? parts.defaultPool,
       secret: token === undefined ? null : vault.seal(token, id),
       secret_user: body.code_repo_user ?? null,
+      auto_stop_minutes: body.auto_stop_minutes ?? null,
       at,
     });
     if (key !== undefined) store.creations.add({ user: user.identifier, key, digest, gitspace: id, at });
     writeAccessDocument(store, id);
     return visible(parts, id, user);
   });
+}
+
+/** Sets after how many idle minutes a Gitspace stops; null: never. @throws {FailureError} `not_found`. */
+export function setAutoStop(parts: ApiParts, id: GitspaceId, minutes: number | null, user: UserRow): GitspaceRow {
+  const { store, clock } = parts;
+  visible(parts, id, user);
+  store.step("AutoStopSet", () => {
+    store.gitspaces.setAutoStop({ id, minutes, at: clock.now() });
+    // Whoever shows it learns of it as of any other change.
+    writeAccessDocument(store, id);
+  });
+  return visible(parts, id, user);
+}
+
+/** What moved bytes within the last 24 hours, and when it stops by itself. */
+export function activityOf({ store, clock }: ApiParts, row: GitspaceRow): GitspaceActivity {
+  const instance = row.instance === null ? undefined : store.instances.get({ id: row.instance });
+  const lastUsed = instance?.last_used ?? null;
+  return {
+    last_used: lastUsed,
+    auto_stop_minutes: row.auto_stop_minutes,
+    stops_at: stopsAt(instance?.state === "running", row.auto_stop_minutes, lastUsed),
+    entries: store.activity.since({ gitspace: row.id, after: clock.now() - ACTIVITY_MS }),
+  };
 }
 
 function repositoryName(url: string): string {

@@ -34,6 +34,7 @@ export function gitspaceView(store: Store, addresses: Addresses, row: GitspaceRo
     url,
     instance: instance === undefined ? null : instanceView(instance, url),
     undelete_until: row.purge_at,
+    auto_stop_minutes: row.auto_stop_minutes,
   };
 }
 

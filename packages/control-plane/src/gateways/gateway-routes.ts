@@ -1,17 +1,25 @@
 // What gateways follow and report: the stream of signed access documents and revocations, and their reports.
-import { fail, type GatewayReport, GatewayReports, parse } from "@gitspaces/contracts";
-import { type Clock, failpoint } from "@gitspaces/daemon";
+import {
+  fail,
+  type GatewayReport,
+  GatewayReports,
+  type GatewayReportsAnswer,
+  parse,
+  type WakeAnswer,
+} from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
+import type { z } from "zod";
 import { sameSecret } from "../hash.ts";
 import type { App } from "../http.ts";
 import type { SigningKey } from "../keys.ts";
 import { resumeFrom, serveEvents } from "../sse.ts";
-import type { Store } from "../store/store.ts";
+import type { Collaborators } from "../lifecycle/act.ts";
 import type { GatewaysSeen } from "./gateways-seen.ts";
+import { progressOf } from "./progress.ts";
 import { sshOfReport } from "./ssh-place.ts";
+import { takeWake } from "./wake.ts";
 
-type Options = {
-  store: Store;
-  clock: Clock;
+type Options = Collaborators & {
   signing: SigningKey;
   token: string;
   gateways: GatewaysSeen;
@@ -19,7 +27,8 @@ type Options = {
 };
 
 /** Registers the endpoints; each checks the gateways' token first. */
-export async function gatewayRoutes(root: App, { store, signing, token, gateways, closing }: Options): Promise<void> {
+export async function gatewayRoutes(root: App, options: Options): Promise<void> {
+  const { store, signing, token, gateways, closing } = options;
   await root.register(async (app) => {
     app.addHook("onRequest", async (request) => {
       const [, given] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
@@ -54,34 +63,46 @@ export async function gatewayRoutes(root: App, { store, signing, token, gateways
     });
 
     app.post("/api/gateway/v1/reports", async (request) => {
-      const { reports } = parse(GatewayReports, request.body, "reports");
+      const { reports, batch } = parse(GatewayReports, request.body, "reports");
+      const wakes: WakeAnswer[] = [];
       store.step("Reports", () => {
-        for (const report of reports) takeReport(store, report);
+        let isNew = true;
+        for (const report of reports) {
+          if (report.kind === "wake") wakes.push(takeWake(options, report));
+          else if (report.kind === "health") isNew = takeHealth(options, report, batch) && isNew;
+          else if (isNew) takeActivity(options, report);
+        }
       });
       for (const report of reports) if (report.kind === "health") gateways.heard(report.gateway, report.routes);
-      return {};
+      return { wakes } satisfies z.infer<typeof GatewayReportsAnswer>;
+    });
+
+    app.get<{ Params: { id: string } }>("/api/gateway/v1/gitspaces/:id/progress", async (request, reply) => {
+      const { events, access } = store.bells;
+      const write = progressOf(store, request.params.id);
+      await serveEvents({ request, reply, closing, bells: [events, access], write });
     });
   });
 }
 
-function takeReport(store: Store, report: GatewayReport): void {
+/** A gateway reckons in our time, but may be a little ahead; one that is far ahead would keep a Gitspace running. */
+const AHEAD_MS = 5 * 60_000;
+
+type Health = Extract<GatewayReport, { kind: "health" }>;
+type Moved = Extract<GatewayReport, { kind: "activity" }>;
+
+/** Takes what a gateway says of itself; gives whether the activity that comes with it is new. */
+function takeHealth({ store }: Collaborators, report: Health, batch: string | undefined): boolean {
+  const { gateway: name, version, healthy } = report;
   const at = Math.round(report.at);
-  switch (report.kind) {
-    case "health":
-      store.gateways.health({
-        name: report.gateway,
-        version: report.version,
-        healthy: Number(report.healthy),
-        at,
-        ssh: sshOfReport(report),
-      });
-      return;
-    case "wake":
-      store.gateways.wake({ gitspace: report.gitspaceId, user: report.user, at });
-      return;
-    case "activity": {
-      const instance = store.gitspaces.get({ id: report.gitspaceId })?.instance;
-      if (instance != null) store.instances.used({ id: instance, at });
-    }
-  }
+  store.gateways.health({ name, version, healthy: Number(healthy), at, ssh: sshOfReport(report) });
+  return batch === undefined || store.gateways.takeBatch({ name, batch }) === 1;
+}
+
+function takeActivity({ store, clock }: Collaborators, report: Moved): void {
+  const at = Math.min(Math.round(report.at), clock.now() + AHEAD_MS);
+  const instance = store.gitspaces.get({ id: report.gitspaceId })?.instance;
+  if (instance == null) return;
+  store.activity.add(report.gitspaceId, report, at);
+  if (report.active) store.instances.used({ id: instance, at });
 }

@@ -4,12 +4,14 @@ import { v7 as uuidv7 } from "uuid";
 import type { Offers } from "../delegates/offers.ts";
 import type { Presence } from "../delegates/presence.ts";
 import { apply, type Collaborators } from "./act.ts";
+import { stopIdle } from "./auto-stop.ts";
 import { settleTimeout } from "./settle.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
 const KEEP_STATUS_MS = 3_600_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 const DAY_MS = 86_400_000;
+const KEEP_ACTIVITY_MS = 7 * DAY_MS;
 
 type Options = Collaborators & { presence: Presence; offers: Offers; log: Logger; lookEveryMs: number };
 
@@ -28,6 +30,7 @@ export function startSweeper({ presence, offers, log, lookEveryMs, ...with_ }: O
         if (now >= nextLook) {
           nextLook = now + lookEveryMs;
           lookAtVms(with_);
+          stopIdle(with_);
         }
         sweep(with_, presence, offers);
       } catch (err) {
@@ -97,5 +100,6 @@ function lookAtVms({ store, clock, deadlines }: Collaborators): void {
     store.access.removeRevocationsBefore({ at: at - DAY_MS });
     store.tasks.forget({ before: at - KEEP_STATUS_MS });
     store.creations.removeBefore({ before: at - DAY_MS });
+    store.activity.removeBefore({ at: at - KEEP_ACTIVITY_MS });
   });
 }

@@ -40,6 +40,8 @@ export function openGateways(db: DatabaseSync) {
       db,
       "SELECT * FROM gateways ORDER BY name",
     ),
+    /** Takes a batch of activity; 0 when it is the last one that this gateway brought already. */
+    takeBatch: run(db, "UPDATE gateways SET batch = :batch WHERE name = :name AND batch IS NOT :batch"),
     wake: run(
       db,
       "INSERT INTO wakes VALUES (:gitspace, :user, :at) ON CONFLICT (gitspace, user) DO UPDATE SET at = excluded.at",

@@ -34,6 +34,13 @@ export function openEvents(db: DatabaseSync) {
       db,
       "SELECT * FROM events WHERE gitspace = :gitspace AND id > :after ORDER BY id LIMIT 500",
     ),
+    /** Those of the last start or reset, from its beginning. */
+    ofStartAfter: all<EventRow>(
+      db,
+      `SELECT * FROM events WHERE gitspace = :gitspace AND id > :after AND id >= coalesce((SELECT max(id) FROM events
+         WHERE gitspace = :gitspace AND kind IN ('gitspace_action_start', 'gitspace_action_reset')), 0)
+       ORDER BY id LIMIT 500`,
+    ),
     ofOwnerAfter: all<EventRow>(
       db,
       `SELECT e.* FROM events e JOIN gitspaces g ON g.id = e.gitspace

@@ -29,6 +29,7 @@ export type GitspaceRow = {
   attempts: number;
   retry_at: number | null;
   purge_at: number | null;
+  auto_stop_minutes: number | null;
   ports: string;
   ports_at: number;
   version: number;
@@ -66,9 +67,9 @@ export function openGitspaces(db: DatabaseSync) {
     add: run(
       db,
       `INSERT INTO gitspaces (id, name, owner, repository, branch, clone_depth, clone_filter, devcontainer_path, ide, pool, secret,
-         secret_user, created, updated)
+         secret_user, auto_stop_minutes, created, updated)
        VALUES (:id, :name, :owner, :repository, :branch, :clone_depth, :clone_filter, :devcontainer_path, :ide, :pool, :secret,
-         :secret_user, :at, :at)`,
+         :secret_user, :auto_stop_minutes, :at, :at)`,
     ),
     /** Writes what a decision changed. */
     change: run(
@@ -81,6 +82,13 @@ export function openGitspaces(db: DatabaseSync) {
     ),
     setVersion: run(db, "UPDATE gitspaces SET version = :version WHERE id = :id"),
     setPorts: run(db, "UPDATE gitspaces SET ports = :ports, ports_at = :at WHERE id = :id"),
+    setAutoStop: run(db, "UPDATE gitspaces SET auto_stop_minutes = :minutes, updated = :at WHERE id = :id"),
+    /** Those that run and are to be stopped when nobody uses them. */
+    withAutoStop: all<{ id: string; auto_stop_minutes: number; last_used: number }>(
+      db,
+      `SELECT g.id, g.auto_stop_minutes, i.last_used FROM gitspaces g JOIN instances i ON i.id = g.instance
+       WHERE g.deleted IS NULL AND i.state = 'running' AND g.auto_stop_minutes IS NOT NULL AND i.last_used IS NOT NULL`,
+    ),
     holdsVm: run(db, "UPDATE gitspaces SET has_vm = 1 WHERE id = :id"),
     /** Those whose VM should be there: they run, or their agent was asked for something. */
     withVm: all<{ id: string }>(

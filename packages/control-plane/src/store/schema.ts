@@ -121,4 +121,14 @@ export const migrations = [
   ) STRICT;
   ALTER TABLE gateways ADD COLUMN ssh TEXT;
   `,
+  `
+  ALTER TABLE gitspaces ADD COLUMN auto_stop_minutes INTEGER;
+  ALTER TABLE gateways ADD COLUMN batch TEXT;
+
+  CREATE TABLE activity (
+    gitspace TEXT NOT NULL, hour INTEGER NOT NULL, source TEXT NOT NULL, port INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    last_moved INTEGER NOT NULL, last_active INTEGER,
+    PRIMARY KEY (gitspace, hour, source, port)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

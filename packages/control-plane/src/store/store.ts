@@ -4,6 +4,7 @@ import { giveRoomBack, openDatabase, probeDatabase, transaction } from "@gitspac
 import { Bells } from "../bells.ts";
 import { afterStep, type StepName } from "../failpoints.ts";
 import { openAccess, openGateways } from "./access.ts";
+import { openActivity } from "./activity.ts";
 import { openCreations } from "./creations.ts";
 import { openDelegates } from "./delegates.ts";
 import { openEvents, openLogs } from "./events.ts";
@@ -37,6 +38,7 @@ export function openStore(path: string) {
     delegates: openDelegates(db),
     access: openAccess(db),
     gateways: openGateways(db),
+    activity: openActivity(db),
     creations: openCreations(db),
     probes: openProbes(db),
     /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. Its name is its failpoint's. */
