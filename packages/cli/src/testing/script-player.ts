@@ -131,6 +131,7 @@ function makeGitspace({ name, code_repo_url, branch, resource_identifier }: Crea
     url: `http://${identifier}.gitspaces.localhost:7401`,
     instance: null,
     undelete_until: null,
+    auto_stop_minutes: null,
   };
 }
 

@@ -70,7 +70,7 @@ export async function gatewayRoutes(root: App, options: Options): Promise<void> 
         for (const report of reports) {
           if (report.kind === "wake") wakes.push(takeWake(options, report));
           else if (report.kind === "health") isNew = takeHealth(options, report, batch) && isNew;
-          else if (isNew) takeActivity(options, report);
+          else if (report.kind === "activity" && isNew) takeActivity(options, report);
         }
       });
       for (const report of reports) if (report.kind === "health") gateways.heard(report.gateway, report.routes);
