@@ -22,6 +22,7 @@ beforeAll(async () => {
     installation: "local-k3v9x2",
     ports: portsFrom(8400),
     secrets,
+    edge: {},
     ground,
   };
 });
@@ -63,4 +64,17 @@ test("where VMs do not keep people apart, enrolment stays on loopback and one us
   });
   expect(programs["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("true");
   expect(daemonPrograms(layout)["control-plane"].env["GITSPACES_SINGLE_USER"]).toBe("false");
+});
+
+test("with a certificate for browsers Gitspaces are https everywhere, and the gateway is told all of its edge", () => {
+  const edge = {
+    GITSPACES_TLS_CERTIFICATE_FILE: "/c.pem",
+    GITSPACES_TLS_KEY_FILE: "/k.pem",
+    GITSPACES_LIMIT_BODY_BYTES: "9",
+  };
+  const programs = daemonPrograms({ ...layout, edge });
+  const url = "https://gitspaces.localhost:8401";
+  expect(programs.gateway.env).toMatchObject({ ...edge, GITSPACES_PUBLIC_URL: url });
+  expect(programs["control-plane"].env["GITSPACES_GITSPACES_URL"]).toBe(url);
+  expect(daemonPrograms(layout).gateway.env["GITSPACES_PUBLIC_URL"]).toBe("http://gitspaces.localhost:8401");
 });

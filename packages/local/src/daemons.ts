@@ -1,6 +1,7 @@
 // The five daemons of a local installation as programs: each gets exactly the settings it reads. Pure.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { speaksTls } from "./edge-settings.ts";
 import type { Ports } from "./ports.ts";
 import type { Program } from "./program.ts";
 import type { SecretFiles } from "./secrets.ts";
@@ -11,6 +12,8 @@ export type Layout = {
   installation: string;
   ports: Ports;
   secrets: SecretFiles;
+  /** See `edgeSettings`. */
+  edge: Readonly<Record<string, string>>;
   ground: Pick<OpenGround, "hostAddress" | "singleUser" | "runnerSettings">;
 };
 
@@ -68,7 +71,7 @@ function controlPlane(layout: Layout): DaemonProgram {
   return daemon(layout, "control-plane", "packages/control-plane/src/main.ts", ports.control_plane_admin, {
     GITSPACES_LISTEN: loopback(ports.control_plane),
     GITSPACES_PUBLIC_URL: publicUrl(ports),
-    GITSPACES_GITSPACES_URL: gitspacesUrl(ports),
+    GITSPACES_GITSPACES_URL: gitspacesUrl(layout),
     GITSPACES_ACCOUNT_ID: ACCOUNT,
     GITSPACES_DELEGATE_TOKEN_FILE: secrets.delegateToken,
     GITSPACES_GATEWAY_TOKEN_FILE: secrets.gatewayToken,
@@ -112,7 +115,10 @@ function gateway(layout: Layout): DaemonProgram {
     GITSPACES_LISTEN: loopback(ports.gateway),
     GITSPACES_TASKS_LISTEN: loopback(ports.gateway_tasks),
     GITSPACES_DOMAIN: "gitspaces.localhost",
-    GITSPACES_PUBLIC_URL: gitspacesUrl(ports),
+    GITSPACES_PUBLIC_URL: gitspacesUrl(layout),
+    // A browser that once came to a name of this machine by TLS shall not be kept from it without.
+    GITSPACES_HSTS_SECONDS: "0",
+    ...layout.edge,
     GITSPACES_CONTROL_PLANE_URL: `http://${loopback(ports.control_plane)}`,
     GITSPACES_CONTROL_PLANE_PUBLIC_URL: publicUrl(ports),
     GITSPACES_GATEWAY_NAME: "local",
@@ -147,6 +153,6 @@ export function publicUrl(ports: Ports): string {
   return `http://localhost:${ports.control_plane}`;
 }
 
-function gitspacesUrl(ports: Ports): string {
-  return `http://gitspaces.localhost:${ports.gateway}`;
+function gitspacesUrl({ ports, edge }: Layout): string {
+  return `${speaksTls(edge) ? "https" : "http"}://gitspaces.localhost:${ports.gateway}`;
 }

@@ -44,3 +44,14 @@ test.each([
 ])("%s that is no kind of VM is refused by name", (name, given, env) => {
   expect(() => readOptions(given, env, 0)).toThrow(`${name} should be process or docker, and is "podman".`);
 });
+
+test("what is said about the gateway's edge is passed on, and nothing else", () => {
+  const edge = {
+    GITSPACES_TLS_KEY_FILE: "/k.pem",
+    GITSPACES_LIMIT_HEAD_BYTES: "9000",
+    GITSPACES_TRUSTED_PROXIES: "::1",
+  };
+  expect(readOptions({}, { ...edge, GITSPACES_SESSION_KEY_FILE: "/s", GITSPACES_HSTS_SECONDS: "" }, 0).edge).toEqual(
+    edge,
+  );
+});

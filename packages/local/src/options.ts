@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "@gitspaces/contracts";
 import { DEFAULT_PORT_BASE, type Ports, portsFrom } from "./ports.ts";
+import { edgeSettings } from "./edge-settings.ts";
 import { type ProviderKind, readProviderKind } from "./provider-choice.ts";
 
 export type UpArguments = {
@@ -24,6 +25,8 @@ export type UpOptions = {
   provider: ProviderKind | undefined;
   /** Ports of this machine that Gitspaces may reach besides ours. */
   vmHostPorts: number[];
+  /** What the gateway's edge is told: certificates, proxies, limits. */
+  edge: Record<string, string>;
   /** Milliseconds since the epoch: when the command began, the installation of packages included. */
   startedAt: number;
 };
@@ -44,6 +47,7 @@ export function readOptions(given: UpArguments, env: NodeJS.ProcessEnv, now: num
     dataFolder: dataFolderFrom(given.data),
     ports: portsFrom(base),
     provider: readProvider(given.provider, env["GITSPACES_PROVIDER"]),
+    edge: edgeSettings(env),
     vmHostPorts: readPorts(env["GITSPACES_VM_HOST_PORTS"] ?? ""),
     startedAt: Number.isFinite(began) && began > 0 ? began : now,
   };

@@ -47,7 +47,8 @@ export type Street = {
   restart(): Promise<void>;
 } & AsyncDisposable;
 
-export async function openStreet(): Promise<Street> {
+/** `settings` are the gateway's, over those that a street needs. */
+export async function openStreet(settings: Record<string, unknown> = {}): Promise<Street> {
   await using opened = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "gateway-"));
   opened.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -60,9 +61,10 @@ export async function openStreet(): Promise<Street> {
   agent.ports.set(8089, port).set(3000, port);
 
   const identity = authority.issue("gateway", "gateway");
-  let gateway = await start(folder, redis, controlPlane, identity);
+  let gateway = await start(folder, redis, controlPlane, identity, settings);
   opened.defer(() => gateway[Symbol.asyncDispose]());
-  const names = cookieNames("test", "http");
+  const { protocol } = new URL(String(settings["publicUrl"] ?? "http://gitspaces.localhost"));
+  const names = cookieNames("test", protocol.slice(0, -1));
   const street = {
     authority,
     redis,
@@ -90,7 +92,7 @@ export async function openStreet(): Promise<Street> {
       raw(gateway.address.port, head.replace("HOST", `${host}:${gateway.address.port}`)),
     async restart() {
       await gateway[Symbol.asyncDispose]();
-      gateway = await start(folder, redis, controlPlane, identity);
+      gateway = await start(folder, redis, controlPlane, identity, settings);
     },
   };
   const closing = opened.move();
@@ -145,6 +147,7 @@ async function start(
   redis: TestRedis,
   controlPlane: TestControlPlane,
   identity: TlsIdentity,
+  settings: Record<string, unknown>,
 ): Promise<Gateway> {
   const secret = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
@@ -156,6 +159,8 @@ async function start(
     listen: "127.0.0.1:0",
     tasksListen: "127.0.0.1:0",
     adminListen: "127.0.0.1:0",
+    unreadyMs: 0,
+    stopGraceMs: 100,
     controlPlaneUrl: controlPlane.url,
     controlPlanePublicUrl: controlPlane.url,
     gatewayTokenFile: secret("token", TOKEN),
@@ -164,6 +169,7 @@ async function start(
     caFingerprintFile: secret("ca", "aa"),
     enrolTokenFile: secret("join", "token"),
     sessionKeyFile: secret("session", SESSION_KEY),
+    ...settings,
   });
   const log = createLog("gateway-test", process.env["TEST_LOG"] ?? "silent");
   return startGateway(config, { present: identity, onRenewed: () => {} }, log, AbortSignal.timeout(20_000));
