@@ -16,17 +16,26 @@ export type AccessFeed = {
   onChange: () => void;
   log: Logger;
 };
-type Hearing = { readonly heard: () => void };
+type Hearing = { readonly heard: () => void; readonly current: () => void };
 
-/** Follows until disposed. The check throws while there is nothing to decide by, or changes are not heard of. */
-export function followAccess(feed: AccessFeed): AsyncDisposable & { readonly check: () => void } {
+type Following = AsyncDisposable & {
+  /** Throws while there is nothing to decide by, or changes are not heard of. */
+  readonly check: () => void;
+  /** Resolves when everything that the control plane has to say was heard once. */
+  readonly current: Promise<void>;
+};
+
+/** Follows until disposed. */
+export function followAccess(feed: AccessFeed): Following {
   const stop = new AbortController();
   let heardAt = performance.now();
-  const hearing: Hearing = { heard: () => void (heardAt = performance.now()) };
+  const current = Promise.withResolvers<void>();
+  const hearing: Hearing = { heard: () => void (heardAt = performance.now()), current: current.resolve };
   const following = follow(feed, hearing, stop.signal).catch((err: unknown) => {
     if (!stop.signal.aborted) feed.log.error({ err }, "access documents are no longer followed");
   });
   return {
+    current: current.promise,
     check() {
       if (!feed.access.isLoaded) throw new Error("no access documents yet: the control plane was never reached");
       const awayMs = performance.now() - heardAt;
@@ -47,6 +56,7 @@ async function follow(feed: AccessFeed, hearing: Hearing, signal: AbortSignal): 
     try {
       await readStream(feed, hearing, signal, () => {
         pause.reset();
+        hearing.current();
         isTold = false;
       });
     } catch (error) {

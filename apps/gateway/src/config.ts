@@ -4,6 +4,7 @@ import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { fail } from "@gitspaces/contracts";
 import { z } from "zod";
 import { edgeConfig } from "./edge/config.ts";
+import { handOverConfig } from "./hand-over/config.ts";
 
 const webUrl = z
   .url({ protocol: /^https?$/, error: "should be an http or https URL" })
@@ -32,6 +33,7 @@ export const GatewayConfig = z.strictObject({
   enrolTokenFile: secretFile,
   sessionKeyFile: secretFile,
   ...edgeConfig,
+  ...handOverConfig,
   /** The engine that moves requests; the second one is for comparing. */
   forwarder: z.enum(["undici", "http-proxy"]).default("undici"),
   /** For how long programs and SSH are held while a Gitspace starts; then they are told to come again. */

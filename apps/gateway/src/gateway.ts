@@ -1,6 +1,7 @@
 // Wires the gateway: what it knows (routes, access), whom it lets in (sessions), and the two doors it opens.
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
 import {
   type Address,
@@ -24,7 +25,11 @@ import { type GatewayConfig, readSessionKey } from "./config.ts";
 import { cookieNames } from "./cookies.ts";
 import { openEdge } from "./edge/edge.ts";
 import { makeRedirectServer } from "./edge/redirect.ts";
-import { Doors, listenAt } from "./hand-over/doors.ts";
+import { listenAt } from "./hand-over/doors.ts";
+import { EventStreams } from "./hand-over/event-streams.ts";
+import { endPolitely, stopPlainly } from "./hand-over/plain-stop.ts";
+import { firstSeat, type Seat } from "./hand-over/seat.ts";
+import { Writers } from "./hand-over/writers.ts";
 import { forwarders } from "./forwarders.ts";
 import type { House } from "./house.ts";
 import { listenForVisits, open } from "./listener.ts";
@@ -54,6 +59,12 @@ export type Gateway = {
   redirectAddress: Address | undefined;
   adminAddress: Address;
   house: House;
+  /** Stops writing files and telling health: another process does from now on. */
+  yield: () => Promise<void>;
+  /** After the doors were left: resolves when nobody is connected any more. */
+  over: Promise<void>;
+  /** Says goodbye to whoever is connected, after the grace for requests. */
+  endAll: () => Promise<void>;
 } & AsyncDisposable;
 /** The identity may be replaced while the gateway runs: `renewed` is called with each new one. */
 export type IdentitySource = { present: TlsIdentity; onRenewed: (take: (identity: TlsIdentity) => void) => void };
@@ -64,11 +75,12 @@ export async function startGateway(
   identitySource: IdentitySource,
   log: Logger,
   signal: AbortSignal,
-  doors = new Doors(),
+  { doors, turn, becomesCurrentMs }: Seat = firstSeat(),
 ): Promise<Gateway> {
   const sessionKey = readSessionKey(config.sessionKeyFile);
   // Codes, sessions and revocations carry the control plane's time, so they are judged by it.
   const clock = peerClock({ peer: "control plane", log });
+  let isStopping = false;
   const controlPlane = {
     url: config.controlPlaneUrl,
     token: readSecret(config.gatewayTokenFile),
@@ -120,6 +132,7 @@ export async function startGateway(
     upstreams: new Upstreams(() => identity),
     forwarder: forwarders[config.forwarder](),
     live: new LiveConnections(),
+    eventStreams: new EventStreams(),
     changes,
     waiting,
     progress,
@@ -136,9 +149,27 @@ export async function startGateway(
   recheck.unref();
   opened.defer(() => clearInterval(recheck));
 
-  const file = opened.use(new AccessFile(accessFile, () => access.snapshot(), log));
-  const accessFeed = opened.use(followAccess({ controlPlane, access, onChange: () => file.changed(), log }));
+  const accessFeed = opened.use(followAccess({ controlPlane, access, onChange: () => writers.changed(), log }));
   const isHealthy = (): boolean => feed.isCurrent && access.isLoaded;
+  const writers = opened.use(
+    new Writers({
+      keepAccess: () => new AccessFile(accessFile, () => access.snapshot(), log),
+      report: (file) =>
+        startReports({
+          controlPlane,
+          gateway: config.gatewayName,
+          version: VERSION,
+          isHealthy,
+          takeActivity: () => house.live.takeActivity(),
+          takeUses: () => house.uses.take(),
+          countRoutes: () => house.routes.size,
+          file,
+          clock,
+          log,
+        }),
+      reportsFile: join(folder, "reports.json"),
+    }),
+  );
   const loaded = async (): Promise<void> => {
     if (!feed.isCurrent) throw fail("internal", "routes are not loaded");
   };
@@ -151,6 +182,7 @@ export async function startGateway(
     maxMs: 500,
   });
   await checkRedis(commands);
+  await Promise.race([accessFeed.current, sleep(becomesCurrentMs, undefined, { ref: false })]);
 
   const relay = createTaskRelay({ identity: () => identity, routes, log });
   identitySource.onRenewed((renewed) => {
@@ -163,20 +195,6 @@ export async function startGateway(
     config.redirectListen === undefined
       ? undefined
       : opened.use(await open(makeRedirectServer(edge), doors.at("redirect", config.redirectListen)));
-  opened.use(
-    startReports({
-      controlPlane,
-      gateway: config.gatewayName,
-      version: VERSION,
-      isHealthy,
-      takeActivity: () => house.live.takeActivity(),
-      takeUses: () => house.uses.take(),
-      countRoutes: () => house.routes.size,
-      file: join(folder, "reports.json"),
-      clock,
-      log,
-    }),
-  );
   const redis = opened.use(startCanary({ what: "a round trip to Redis", trip: () => askRedis(commands, subscriber) }));
   const disk = opened.use(startCanary({ what: "a write to the data folder", trip: () => probeFolder(folder) }));
   const checks = {
@@ -189,10 +207,24 @@ export async function startGateway(
     certificate: () => checkCertificate(identity, systemClock.now()),
     disk: disk.check,
     ...(edge.tls === undefined ? {} : { tls: edge.tls.check }),
+    stopping() {
+      if (isStopping) throw new Error("the gateway stops");
+    },
   };
   const admin = opened.use(
     await startAdmin({ listen: doors.at("admin", config.adminListen), log, name: "gateway", checks, bind: listenAt }),
   );
+  void turn.then(() => writers.begin());
+  const { live, eventStreams } = house;
+  const graceMs = config.stopGraceMs;
+  const stopping = {
+    doors,
+    live,
+    eventStreams,
+    graceMs,
+    unreadyMs: config.unreadyMs,
+    setUnready: () => void (isStopping = true),
+  };
   const closing = opened.move();
   return {
     address: visits.address,
@@ -200,7 +232,13 @@ export async function startGateway(
     redirectAddress: redirect?.address,
     adminAddress: admin.address,
     house,
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    yield: () => writers.yield(),
+    over: Promise.all([visits.over, tasks.over, redirect?.over]).then(() => {}),
+    endAll: () => endPolitely({ live, eventStreams, graceMs }),
+    async [Symbol.asyncDispose]() {
+      await stopPlainly(stopping);
+      await closing.disposeAsync();
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Changes } from "./changes.ts";
 import type { CookieNames } from "./cookies.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { Forwarder } from "./forwarder.ts";
+import type { EventStreams } from "./hand-over/event-streams.ts";
 import type { LiveConnections } from "./live-connections.ts";
 import type { LinkSessions } from "./passes/link-sessions.ts";
 import type { PassReader } from "./passes/pass-reader.ts";
@@ -36,6 +37,7 @@ export type House = {
   upstreams: Upstreams;
   forwarder: Forwarder;
   live: LiveConnections;
+  eventStreams: EventStreams;
   changes: Changes;
   /** Waits until a Gitspace runs, and starts it for those who may. */
   waiting: Waiting;

@@ -27,6 +27,7 @@ export async function listenForVisits(house: House, listen: Address | Doorway): 
     if (reserve.isRefused(request.socket)) return refuse(response);
     if (gate.turnsAway(request, () => response)) return;
     gate.watchBody(request, response);
+    house.eventStreams.see(request, response);
     void visit(house, request, response);
   });
   server.on("upgrade", (request, socket, head) => {

@@ -24,7 +24,8 @@ export type Reporting = {
   /** What was done with tokens and links. */
   takeUses: () => GatewayReport[];
   countRoutes: () => number;
-  file: string;
+  /** What could not be sent waits here. Without one nothing is kept and health is not told, which is another process's part. */
+  file: string | undefined;
   clock: Clock;
   log: Logger;
 };
@@ -45,7 +46,13 @@ export function startReports(reporting: Reporting): AsyncDisposable {
 
 async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
   const { gateway, version, isHealthy, takeActivity, countRoutes, file, clock, log } = reporting;
-  let waiting = await readKept(file);
+  const keep = async (): Promise<void> => {
+    if (file === undefined) return;
+    await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) =>
+      log.warn({ err }, "reports could not be kept"),
+    );
+  };
+  let waiting = file === undefined ? [] : await readKept(file);
   for (let toldAt = clock.now(); ; ) {
     const at = clock.now();
     if (at - toldAt >= ACTIVITY_MS) {
@@ -56,18 +63,17 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
     const about = { gateway, version, healthy: isHealthy(), routes: countRoutes() };
     const health: GatewayReport = { kind: "health", ...about, at };
     const wasKept = waiting.length > 0;
+    const told = file === undefined ? waiting : [health, ...waiting];
     try {
-      await send(reporting.controlPlane, [health, ...waiting], signal);
+      if (told.length > 0) await send(reporting.controlPlane, told, signal);
       waiting = [];
-      if (wasKept) await writeWhole(file, "[]");
+      if (wasKept) await keep();
     } catch (error) {
+      waiting = waiting.slice(-KEPT);
+      // Also when this process ends: the next one sends what waits.
+      if (wasKept) await keep();
       signal.throwIfAborted();
       log.debug({ reason: (error as Error).message }, "reports are kept until the control plane is back");
-      waiting = waiting.slice(-KEPT);
-      if (wasKept)
-        await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) =>
-          log.warn({ err }, "reports could not be kept"),
-        );
     }
     await sleep(health.healthy ? HEALTH_MS : SOON_MS, undefined, { signal, ref: false });
   }

@@ -1,10 +1,14 @@
-import { Sender } from "ws";
 import { expect, test } from "vitest";
 import { FrameBoundary } from "./frame-boundary.ts";
 
+/** A binary frame as RFC 6455 writes it. */
 function frame(length: number, mask = false): Buffer {
-  const options = { fin: true, rsv1: false, opcode: 2, mask, readOnly: true };
-  return Buffer.concat(Sender.frame(Buffer.alloc(length, 0xff), options) as Buffer[]);
+  const head = length < 126 ? Buffer.from([0x82, length]) : Buffer.alloc(length < 65_536 ? 4 : 10);
+  if (length >= 65_536) head.writeBigUInt64BE(BigInt(length), 2);
+  else if (length >= 126) head.writeUInt16BE(length, 2);
+  if (length >= 126) head.set([0x82, length < 65_536 ? 126 : 127]);
+  head[1] = (head[1] ?? 0) | (mask ? 0x80 : 0);
+  return Buffer.concat([head, Buffer.alloc(mask ? 4 : 0, 0xaa), Buffer.alloc(length, 0xff)]);
 }
 
 const sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000];
