@@ -40,6 +40,11 @@ export class Access {
     return this.#documents.get(gitspaceId)?.content;
   }
 
+  /** Every document there is. */
+  *all(): Generator<AccessDocument> {
+    for (const { content } of this.#documents.values()) yield content;
+  }
+
   /** Takes the control plane's keys. Answers false when what was kept is not signed by them: it is dropped, to be read anew. */
   async takeKeys(keys: KeySet): Promise<boolean> {
     if (JSON.stringify(keys) === JSON.stringify(this.#keys)) return true;

@@ -10,6 +10,8 @@ export type Connection = {
   session: Session | undefined;
   /** What moves the bytes; `http` unless something else is said. */
   source?: ActivitySource;
+  /** Who may go on, where that is not a session's matter. */
+  isAllowed?: () => boolean;
   /** Its counters are what is counted. */
   socket: Pick<Socket, "bytesRead" | "bytesWritten">;
 };
