@@ -1,6 +1,7 @@
 // The control plane's API as this command uses it: one method per call, answers checked on the way in.
 import {
   type CreateGitspace,
+  type CreateSshKey,
   type CreateToken,
   type CreateUser,
   Gitspace,
@@ -11,6 +12,8 @@ import {
   NewPersonalToken,
   PersonalToken,
   SignInLink,
+  SshKey,
+  SshPlace,
   User,
   fail,
 } from "@gitspaces/contracts";
@@ -80,6 +83,10 @@ export function openApi(server: Server, signal: AbortSignal) {
     createUser: (body: z.input<typeof CreateUser>) => call(User, "users", { body }),
     createToken: (body: z.input<typeof CreateToken>) => call(NewPersonalToken, "tokens", { body }),
     tokens: () => call(z.array(PersonalToken), "tokens"),
+    sshKeys: () => call(z.array(SshKey), "user/ssh-keys"),
+    addSshKey: (body: z.input<typeof CreateSshKey>) => call(SshKey, "user/ssh-keys", { body }),
+    removeSshKey: (id: string) => call(z.unknown(), `user/ssh-keys/${encodeURIComponent(id)}`, { method: "DELETE" }),
+    sshPlace: () => call(SshPlace, "ssh"),
     revokeToken: (id: string) => call(z.unknown(), `tokens/${encodeURIComponent(id)}`, { method: "DELETE" }),
   };
 }

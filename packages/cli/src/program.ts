@@ -6,8 +6,8 @@ import type { Terminal } from "./terminal.ts";
 
 export type CliContext = { terminal: Terminal; env: NodeJS.ProcessEnv; signal: AbortSignal };
 
-/** What a command gives back when it ended without success yet has something to show beside the failure, or `shown` it already. */
-export type Ending = { failure: Failure; gitspace?: Gitspace; shown?: true } | void;
+/** What a command gives back when it ended without success yet has something to show beside the failure, or `shown` it already; or the exit code of what it ran. */
+export type Ending = { failure: Failure; gitspace?: Gitspace; shown?: true } | { exitCode: number } | void;
 
 /** Runs the command line and gives its exit code: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 timeout. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
@@ -18,6 +18,10 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   const program = describe(async (work) => {
     const ending = await work();
     if (ending === undefined) return;
+    if ("exitCode" in ending) {
+      code = ending.exitCode;
+      return;
+    }
     if (!(ending.shown === true && terminal.json))
       sayFailure(terminal, ending.failure, ending.gitspace === undefined ? {} : { gitspace: ending.gitspace });
     code = exitCodes.failed;
@@ -124,6 +128,34 @@ function describe(run: Run, context: CliContext): Command {
     (id) => run(async () => (await import("./commands/open.ts")).open(context, id)),
   );
 
+  command("ssh <id> [command...]", "log in to a Gitspace, or run a command there: gitspaces ssh ID -- COMMAND")
+    .option("--websocket", "carry it inside HTTP, where a network lets nothing else out")
+    .option("-A, --forward-agent", "let the Gitspace ask your ssh-agent")
+    .addOption(new Option("-L, --forward <spec>", "forward a local port, as ssh has it").argParser(collect))
+    .action((id, words, options) =>
+      run(async () => (await import("./commands/ssh.ts")).ssh(context, id, words, options)),
+    );
+  command("config-ssh", "teach ssh and editors your Gitspaces: ssh gitspaces.ID")
+    .option("--websocket", "carry all of it inside HTTP, where a network lets nothing else out")
+    .option("--remove", "take out what was written")
+    .option("--dry-run", "only show what would be written")
+    .action((options) => run(async () => (await import("./commands/config-ssh.ts")).configSsh(context, options)));
+  command("ssh-proxy <id>", "carry ssh's connection inside HTTP on stdin and stdout: a ProxyCommand")
+    .option("--gateway <url>", "the gateways' address, with ID whole; the control plane is not asked then")
+    .action((id, options) => run(async () => (await import("./commands/ssh-proxy.ts")).sshProxy(context, id, options)));
+  const sshKey = command("ssh-key", "keys that you log in with over SSH");
+  command("add <file>", "add the public key in a file, or on stdin for -", sshKey)
+    .option("-n, --name <name>", "a name other than the key's comment")
+    .action((file, options) =>
+      run(async () => (await import("./commands/ssh-key.ts")).addSshKey(context, file, options)),
+    );
+  command("list", "list your keys", sshKey).action(() =>
+    run(async () => (await import("./commands/ssh-key.ts")).listSshKeys(context)),
+  );
+  command("remove <key>", "remove a key by id, fingerprint or name; sessions opened with it end", sshKey).action(
+    (key) => run(async () => (await import("./commands/ssh-key.ts")).removeSshKey(context, key)),
+  );
+
   command("doctor", "look at every hop of the installation and say what to mend (administrators)")
     .option("--data <folder>", "the data folder of a local installation")
     .option("--start [url]", "also make, start and delete a Gitspace of this repository, or of the local sample")
@@ -154,6 +186,10 @@ const footer = `
 ID is a Gitspace's id, its name, or the beginning of either.
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 timeout.
 Signed in by GITSPACES_URL and GITSPACES_TOKEN_FILE, else by login, else at the local installation of bin/up.`;
+
+function collect(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
 
 function seconds(text: string): number {
   return counted(text, 86_400, "a number of seconds, at most a day");

@@ -4,8 +4,10 @@ import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { CreateGitspace, CreateToken, CreateUser, fail, parse, toFailure, toProblem } from "@gitspaces/contracts";
 import { type Announcement, makePlayer } from "./script-player.ts";
+import { keepSshKeys } from "./ssh-keys.ts";
 
 export const TOKEN = "gst_standin";
+export const HOST_KEY = "ssh-ed25519 AAAAhostkey";
 
 type Listener = { id: string; of: Announcement["of"]; response: ServerResponse };
 type Asked = { method: string; path: string; query: URLSearchParams; lastEventId: string | undefined; body: unknown };
@@ -13,11 +15,18 @@ export type StandIn = Awaited<ReturnType<typeof startStandIn>>;
 
 /** Starts the stand-in. `requests` is what it was asked; `breakStreams` cuts every stream, `drop` each next request for
  * one of these paths; `take` makes something happen. */
-export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
+export async function startStandIn({
+  stepMs = 5,
+  gateway = "http://gitspaces.localhost:7401",
+}: {
+  stepMs?: number;
+  gateway?: string;
+} = {}) {
   const listeners = new Set<Listener>();
   const requests: Asked[] = [];
   let dropped: string[] = [];
   const tokens = [token("tok-1", "laptop")];
+  const sshKeys = keepSshKeys();
   let url = "";
 
   const player = makePlayer(stepMs, (announcement) => {
@@ -47,6 +56,7 @@ export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
     const [room, id, part, last] = path.split("/");
     switch (`${method} ${room}`) {
       case "GET user":
+        if (id !== undefined) break;
         return [200, user("ada", "Ada Lovelace")];
       case "POST users": {
         const { identifier, display_name } = parse(CreateUser, body, "user");
@@ -66,8 +76,11 @@ export async function startStandIn({ stepMs = 5 }: { stepMs?: number } = {}) {
         const { gitspace_identifier: to } = body as { gitspace_identifier: string };
         return [201, { sign_in_url: `${url}/sign-in/${to}?link=1`, expires_at: Date.now() + 600_000 }];
       }
+      case "GET ssh":
+        return [200, { host: "gitspaces.localhost", port: 7402, url: gateway, host_keys: [HOST_KEY] }];
       default:
     }
+    if (path.startsWith("user/ssh-keys")) return sshKeys.answer(method, part, body);
     if (room !== "gitspaces") throw fail("not_found", "There is nothing here.");
     const page = <T>(items: T[]): T[] => {
       const [number, limit] = [Number(query.get("page") ?? 1), Number(query.get("limit") ?? 30)];
