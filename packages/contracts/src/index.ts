@@ -14,6 +14,7 @@ export * from "./public-api.ts";
 export * from "./queue.ts";
 export * from "./redis-keys.ts";
 export * from "./route.ts";
+export * from "./sharing-api.ts";
 export * from "./ssh.ts";
 export * from "./task.ts";
 export * from "./waking.ts";

@@ -1,5 +1,6 @@
 // The public API of the control plane, under /api/v1. Field names are the existing product's: snake_case.
 import { z } from "zod";
+import { Visibility } from "./access.ts";
 import { AutoStopMinutes } from "./activity.ts";
 import { GitspaceId, PoolName, Port } from "./names.ts";
 import { BranchName, CloneDepth, CloneFilter, RepositoryUrl } from "./task.ts";
@@ -153,4 +154,6 @@ export const PersonalToken = z.object({
 });
 export const NewPersonalToken = PersonalToken.extend({ token: z.string().describe("shown once") });
 
-export const ListeningPorts = z.object({ ports: z.array(z.object({ port: Port, url: z.string() })) });
+export const ListeningPorts = z.object({
+  ports: z.array(z.object({ port: Port, url: z.string(), visibility: Visibility.default("private") })),
+});

@@ -1,6 +1,6 @@
 // The control plane's configuration, read once.
 import { join } from "node:path";
-import { PoolName } from "@gitspaces/contracts";
+import { PoolName, Visibility } from "@gitspaces/contracts";
 import { address, commaList, commonConfig, secretFile } from "@gitspaces/daemon";
 import { z } from "zod";
 
@@ -23,6 +23,8 @@ export const Config = z.strictObject({
   database: z.string().min(1).optional(),
   singleUser: z.boolean().default(false),
   defaultPool: PoolName.default("default"),
+  /** The most that owners may choose for their ports. Links need `public`: whoever has one passes without an account. */
+  mostVisible: Visibility.default("public"),
   /** Names or tags of the delegates that get tasks; none means all. */
   delegateSelectors: commaList.default([]),
   provisionDeadlineMs: duration(10 * 60_000),

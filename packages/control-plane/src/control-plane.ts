@@ -32,6 +32,7 @@ import { openSigningKey } from "./keys.ts";
 import { startSweeper } from "./lifecycle/sweeper.ts";
 import { page } from "./page.ts";
 import { bootstrapAdmin } from "./people.ts";
+import { applyMostVisible } from "./sharing.ts";
 import { signIn } from "./sign-in.ts";
 import { openStore } from "./store/store.ts";
 import { openVault } from "./vault.ts";
@@ -57,6 +58,7 @@ export async function startControlPlane(config: Config, options: Options = {}): 
   await using opened = new AsyncDisposableStack();
   const store = opened.use(openStore(databasePath(config)));
   bootstrapAdmin(store, clock, adminToken);
+  applyMostVisible(store, config.mostVisible);
   const closing = new AbortController();
   const deadlines = {
     provisionMs: config.provisionDeadlineMs,

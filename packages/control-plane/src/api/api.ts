@@ -3,11 +3,13 @@ import type { InstallationHealth } from "@gitspaces/contracts";
 import type { Attempts } from "../attempts.ts";
 import type { App } from "../http.ts";
 import type { Identity } from "../identity.ts";
+import { accessTokenRoutes } from "./access-token-routes.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { gitspaceRoutes } from "./gitspace-routes.ts";
 import type { ApiParts } from "./gitspaces.ts";
 import { installationRoutes } from "./installation-routes.ts";
 import { peopleRoutes } from "./people-routes.ts";
+import { sharingRoutes } from "./sharing-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { sshRoutes } from "./ssh-routes.ts";
 
@@ -31,6 +33,8 @@ export async function publicApi(
         gitspaceRoutes(signedIn, parts);
         eventRoutes(signedIn, parts);
         peopleRoutes(signedIn, parts);
+        sharingRoutes(signedIn, parts);
+        accessTokenRoutes(signedIn, parts);
         sshRoutes(signedIn, parts);
         installationRoutes(signedIn, health);
       });

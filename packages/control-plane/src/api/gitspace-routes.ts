@@ -21,6 +21,7 @@ import {
   taskAfter,
   visible,
 } from "./gitspaces.ts";
+import { portsOf } from "../shared.ts";
 import { GitspaceParams, IssuedTask, ListQuery, Nothing, problems, TaskParams, TaskQuery } from "./schemas.ts";
 import { gitspaceView, taskView } from "./views.ts";
 
@@ -201,7 +202,14 @@ export function gitspaceRoutes(app: App, parts: ApiParts): void {
         await taskAfter(parts, row, askStatus(parts, row), PORTS_WAIT_MS, signal);
       }
       const ports = JSON.parse(visible(parts, id, request.user).ports) as number[];
-      return { ports: ports.map((port) => ({ port, url: addresses.gitspace(id, port) })) };
+      const shared = portsOf(store, id);
+      return {
+        ports: ports.map((port) => ({
+          port,
+          url: addresses.gitspace(id, port),
+          visibility: shared[String(port)] ?? "private",
+        })),
+      };
     },
   );
 }

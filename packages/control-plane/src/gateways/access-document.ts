@@ -1,6 +1,7 @@
 // Who may reach a Gitspace, as the gateways are told: written whenever its state or generation changes.
 import type { AccessDocument } from "@gitspaces/contracts";
 import { shownState } from "../lifecycle/situation.ts";
+import { passesOf, portsOf } from "../shared.ts";
 import type { GitspaceRow } from "../store/gitspaces.ts";
 import type { Store } from "../store/store.ts";
 import type { UserRow } from "../store/users.ts";
@@ -21,7 +22,8 @@ export function writeAccessDocument(store: Store, id: string): void {
       generation: gitspace.generation,
       owner: owner.identifier,
       organisation: owner.organisation,
-      ports: {},
+      ports: portsOf(store, id),
+      passes: passesOf(store, id, gitspace.owner, 0),
       sshKeys: store.sshKeys.ofUser({ user: gitspace.owner }).map(({ public_key }) => public_key),
     }),
   );

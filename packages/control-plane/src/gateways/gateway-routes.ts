@@ -71,6 +71,7 @@ export async function gatewayRoutes(root: App, options: Options): Promise<void> 
           if (report.kind === "wake") wakes.push(takeWake(options, report));
           else if (report.kind === "health") isNew = takeHealth(options, report, batch) && isNew;
           else if (report.kind === "activity" && isNew) takeActivity(options, report);
+          else if (report.kind === "pass" && isNew) takePass(options, report);
         }
       });
       for (const report of reports) if (report.kind === "health") gateways.heard(report.gateway, report.routes);
@@ -89,6 +90,7 @@ export async function gatewayRoutes(root: App, options: Options): Promise<void> 
 const AHEAD_MS = 5 * 60_000;
 
 type Health = Extract<GatewayReport, { kind: "health" }>;
+type Used = Extract<GatewayReport, { kind: "pass" }>;
 type Moved = Extract<GatewayReport, { kind: "activity" }>;
 
 /** Takes what a gateway says of itself; gives whether the activity that comes with it is new. */
@@ -105,4 +107,12 @@ function takeActivity({ store, clock }: Collaborators, report: Moved): void {
   if (instance == null) return;
   store.activity.add(report.gitspaceId, report, at);
   if (report.active) store.instances.used({ id: instance, at });
+}
+
+/** Takes what was done with a token or a link; of one that is not known nothing is kept. */
+function takePass({ store, clock }: Collaborators, { pass: id, gitspaceId, port, address, ...report }: Used): void {
+  const at = Math.min(Math.round(report.at), clock.now() + AHEAD_MS);
+  const { requests } = report;
+  if (store.passes.used({ id, requests, at }) === 0) return;
+  store.passes.noteUse({ id, gitspace: gitspaceId, port, address, requests, at });
 }

@@ -11,6 +11,8 @@ const LONGEST_PAUSE_MS = 60_000;
 const KEEP_STATUS_MS = 3_600_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 const DAY_MS = 86_400_000;
+/** So long it can be seen what was done with a token or a link that has ended. */
+const KEEP_USES_MS = 30 * DAY_MS;
 const KEEP_ACTIVITY_MS = 7 * DAY_MS;
 
 type Options = Collaborators & { presence: Presence; offers: Offers; log: Logger; lookEveryMs: number };
@@ -98,6 +100,9 @@ function lookAtVms({ store, clock, deadlines }: Collaborators): void {
     store.links.removeExpired({ at });
     store.visits.removeBefore({ at: at - DAY_MS });
     store.access.removeRevocationsBefore({ at: at - DAY_MS });
+    store.passes.endExpired({ at });
+    store.passes.removeBefore({ at: at - KEEP_USES_MS });
+    store.passes.removeUsesBefore({ at: at - KEEP_USES_MS });
     store.tasks.forget({ before: at - KEEP_STATUS_MS });
     store.creations.removeBefore({ before: at - DAY_MS });
     store.activity.removeBefore({ at: at - KEEP_ACTIVITY_MS });

@@ -131,4 +131,24 @@ export const migrations = [
     PRIMARY KEY (gitspace, hour, source, port)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE port_visibility (
+    gitspace TEXT NOT NULL REFERENCES gitspaces, port INTEGER NOT NULL, visibility TEXT NOT NULL, PRIMARY KEY (gitspace, port)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE passes (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL REFERENCES users, made_by TEXT NOT NULL,
+    made_with TEXT, gitspaces TEXT, ports TEXT, path TEXT NOT NULL, methods TEXT, key TEXT NOT NULL, created INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL, ended INTEGER, requests INTEGER NOT NULL DEFAULT 0, last_used INTEGER
+  ) STRICT;
+  CREATE INDEX passes_of_owner ON passes (owner) WHERE ended IS NULL;
+
+  CREATE TABLE pass_uses (
+    pass TEXT NOT NULL, gitspace TEXT NOT NULL, port INTEGER NOT NULL, address TEXT NOT NULL, requests INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX pass_uses_of_pass ON pass_uses (pass, at);
+
+  CREATE TABLE sharing_policy (id INTEGER PRIMARY KEY CHECK (id = 1), most_visible TEXT NOT NULL) STRICT;
+  `,
 ];

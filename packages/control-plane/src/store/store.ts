@@ -12,6 +12,7 @@ import { openActions, openGitspaces, openInstances } from "./gitspaces.ts";
 import { openProbes } from "./probes.ts";
 import { migrations } from "./schema.ts";
 import { openSshKeys } from "./ssh-keys.ts";
+import { openPasses, openVisibility } from "./sharing.ts";
 import { openTasks } from "./tasks.ts";
 import { openLinks, openSessions, openTokens, openUsers, openVisits } from "./users.ts";
 
@@ -41,6 +42,8 @@ export function openStore(path: string) {
     activity: openActivity(db),
     creations: openCreations(db),
     probes: openProbes(db),
+    visibility: openVisibility(db),
+    passes: openPasses(db),
     /** Does `work` in one transaction; whoever waits for what it touched is woken once it is on disk. Its name is its failpoint's. */
     step<T>(name: StepName, work: () => T): T {
       try {

@@ -17,8 +17,8 @@ export type TestControlPlane = {
   adminToken: string;
   /** A request with the administrator's token unless `headers` say who else. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
-  /** Stops and starts it again on the same data; `between` happens while it is away. */
-  restart(between?: () => Promise<void>): Promise<void>;
+  /** Stops and starts it again on the same data, with changes to its configuration; a function happens while it is away. */
+  restart(between?: (() => Promise<void>) | Partial<Config>): Promise<void>;
 } & AsyncDisposable;
 
 type Changes = Record<string, unknown> & { clock?: Clock; lookEveryMs?: number };
@@ -83,7 +83,8 @@ export async function testControlPlane({ clock, lookEveryMs, ...changes }: Chang
     call,
     async restart(between) {
       await running[Symbol.asyncDispose]();
-      await between?.();
+      if (typeof between === "function") await between();
+      else Object.assign(config, between);
       running = await startControlPlane(config, options);
     },
     async [Symbol.asyncDispose]() {
