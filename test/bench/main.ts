@@ -1,8 +1,9 @@
-// `npm run bench -- NAME [--json] [--runs N]`: starts a system of its own, measures, prints, removes it.
+// `npm run bench -- NAME [--json] [--runs N | --rounds N]`: starts a system of its own, measures, prints, removes it.
 import { parseArgs } from "node:util";
 import { claim } from "./claim.ts";
 import { devcontainer } from "./devcontainer.ts";
 import { dispatch } from "./dispatch.ts";
+import { gateway } from "./gateway.ts";
 import { idle } from "./idle.ts";
 import { recover } from "./recover.ts";
 import { start } from "./start.ts";
@@ -14,18 +15,19 @@ const benches: Record<string, Bench> = {
   start: { defaultRuns: 20, run: start },
   devcontainer: { defaultRuns: 12, run: devcontainer },
   idle: { defaultRuns: 1, run: idle },
+  gateway: { defaultRuns: 5, run: gateway },
   recover: { defaultRuns: 24, run: recover },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, runs: { type: "string" } },
+  options: { json: { type: "boolean", default: false }, runs: { type: "string" }, rounds: { type: "string" } },
 });
 const [name = ""] = positionals;
 const bench = benches[name];
-const runs = Number(values.runs ?? bench?.defaultRuns);
+const runs = Number(values.runs ?? values.rounds ?? bench?.defaultRuns);
 if (bench === undefined || !Number.isInteger(runs) || runs < 1) {
-  console.error(`Usage: npm run bench -- ${Object.keys(benches).join("|")} [--json] [--runs N]`);
+  console.error(`Usage: npm run bench -- ${Object.keys(benches).join("|")} [--json] [--runs N | --rounds N]`);
   process.exit(2);
 }
 

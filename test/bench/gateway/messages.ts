@@ -1,0 +1,25 @@
+// How the bench's own processes speak with it.
+export type Heard<T> = { said: T };
+export type Question = { question: unknown };
+
+/** Says something to the bench. */
+export function say(said: unknown): void {
+  process.send?.({ said });
+}
+
+/** What the bench wants to know about this process. */
+export function aboutMe<T>(): T {
+  return JSON.parse(process.argv[2] ?? "{}") as T;
+}
+
+/** Answers the bench's questions. */
+export function onQuestion(answer: (question: unknown) => unknown): void {
+  process.on("message", (message) => void Promise.resolve(answer((message as Question).question)).then(say));
+  process.on("disconnect", () => process.exit(0));
+}
+
+/** What is in use after a collection, in bytes. */
+export function memoryInUse(): number {
+  for (let round = 0; round < 3; round++) globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
