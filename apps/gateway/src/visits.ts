@@ -19,6 +19,7 @@ import { isSshUpgrade, sshOverWebsocket } from "./ssh-over-websocket.ts";
 import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
 import { BROKE_OFF } from "./upstream-answer.ts";
+import { attendWaiting } from "./waiting/attend.ts";
 import { isAboutToRun, judge, type Known, type Verdict } from "./verdict.ts";
 
 const MOMENT_MS = 1_500;
@@ -68,7 +69,7 @@ async function attend(house: House, atDoor: Door): Promise<void> {
   try {
     let known = await find(house, door);
     ({ sibling } = known);
-    using _place = await enter(house, door, known);
+    using place = await enter(house, door, known);
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
@@ -76,6 +77,15 @@ async function attend(house: House, atDoor: Door): Promise<void> {
     let verdict = judge(known);
     if (isAboutToRun(known, verdict)) {
       known = await aMomentLater(house, door, known);
+      verdict = judge(known);
+    }
+    if (verdict.verdict === "wait" && verdict.situation !== "unreachable") {
+      const { document, situation } = verdict;
+      const { session } = known;
+      const waiter = { request, isUpgrade: door.isUpgrade, answer, session, document, situation };
+      if ((await attendWaiting(house, waiter)) === "answered") return;
+      // Whoever was held is looked at anew: they may have signed out meanwhile.
+      known = await find(house, door);
       verdict = judge(known);
     }
     const path = pathOf(request.url ?? "/");
