@@ -69,7 +69,8 @@ async function attend(house: House, atDoor: Door): Promise<void> {
   try {
     let known = await find(house, door);
     ({ sibling } = known);
-    using place = await enter(house, door, known);
+    using stay = new DisposableStack();
+    stay.use(await enter(house, door, known));
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
