@@ -69,7 +69,7 @@ FROM daemon AS gateway
 COPY --from=gateway-files /opt/gitspaces /opt/gitspaces
 COPY --from=gateway-files --chown=1000:1000 /var/cache/gitspaces /var/cache/gitspaces
 ENV GITSPACES_ADMIN_LISTEN=127.0.0.1:7413
-EXPOSE 7401 7403
+EXPOSE 7401 7402 7403
 # http-proxy uses a call that Node has deprecated; nobody who reads the gateway's log can mend that.
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--disable-warning=DEP0060", "/opt/gitspaces/apps/gateway/src/main.ts"]
 

@@ -30,6 +30,7 @@ export async function openSecondGateway(house: House): Promise<SecondGateway> {
       GITSPACES_GATEWAY_NAME: "second",
       GITSPACES_LISTEN: "127.0.0.1:0",
       GITSPACES_TASKS_LISTEN: "127.0.0.1:0",
+      GITSPACES_SSH_LISTEN: "127.0.0.1:0",
       GITSPACES_ADMIN_LISTEN: "127.0.0.1:0",
       GITSPACES_FAILPOINT_FOLDER: "",
     },

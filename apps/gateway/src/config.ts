@@ -15,6 +15,9 @@ const plainName = z.coerce.string().regex(/^[a-z0-9-]{1,63}$/, "should be lower-
 export const GatewayConfig = z.strictObject({
   ...commonConfig,
   listen: address.default({ host: "127.0.0.1", port: 7401 }),
+  sshListen: address.default({ host: "127.0.0.1", port: 7402 }),
+  /** The port people reach it at, where that is another one. */
+  sshPublicPort: z.coerce.number().int().min(1).max(65_535).optional(),
   tasksListen: address.default({ host: "127.0.0.1", port: 7403 }),
   /** Gitspaces are hosts under this name. */
   domain: domainName.default("gitspaces.localhost"),

@@ -42,6 +42,7 @@ import { startReports } from "./reports.ts";
 import { RouteFeed } from "./route-feed.ts";
 import { Routes } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
+import { openSsh, sshHostKeysOf } from "./ssh/open.ts";
 import { createTaskRelay } from "./task-relay.ts";
 import { Upstreams } from "./upstreams.ts";
 import { Progress } from "./waiting/progress.ts";
@@ -55,6 +56,7 @@ export const VERSION = "0.1.0";
 
 export type Gateway = {
   address: Address;
+  sshAddress: Address;
   tasksAddress: Address;
   redirectAddress: Address | undefined;
   adminAddress: Address;
@@ -94,6 +96,7 @@ export async function startGateway(
   const scheme = new URL(config.publicUrl).protocol.slice(0, -1);
   const names = cookieNames(config.installation, scheme);
   let identity = identitySource.present;
+  const hostKeys = sshHostKeysOf(folder);
 
   await using opened = new AsyncDisposableStack();
   const edge = opened.use(openEdge(config, { clock: systemClock, log }));
@@ -162,6 +165,10 @@ export async function startGateway(
           isHealthy,
           takeActivity: () => house.live.takeActivity(),
           takeUses: () => house.uses.take(),
+          ssh: () => ({
+            sshHostKeys: hostKeys.map(({ line }) => line),
+            sshPort: config.sshPublicPort ?? ssh.address.port,
+          }),
           countRoutes: () => house.routes.size,
           file,
           clock,
@@ -191,6 +198,7 @@ export async function startGateway(
   });
   const tasks = opened.use(await open(relay, doors.at("tasks", config.tasksListen)));
   const visits = opened.use(await listenForVisits(house, doors.at("visits", config.listen)));
+  const ssh = opened.use(await openSsh(house, hostKeys, doors.at("ssh", config.sshListen)));
   const redirect =
     config.redirectListen === undefined
       ? undefined
@@ -228,12 +236,13 @@ export async function startGateway(
   const closing = opened.move();
   return {
     address: visits.address,
+    sshAddress: ssh.address,
     tasksAddress: tasks.address,
     redirectAddress: redirect?.address,
     adminAddress: admin.address,
     house,
     yield: () => writers.yield(),
-    over: Promise.all([visits.over, tasks.over, redirect?.over]).then(() => {}),
+    over: Promise.all([visits.over, ssh.over, tasks.over, redirect?.over]).then(() => {}),
     endAll: () => endPolitely({ live, eventStreams, graceMs }),
     async [Symbol.asyncDispose]() {
       await stopPlainly(stopping);
@@ -242,7 +251,8 @@ export async function startGateway(
   };
 }
 
-function isAllowed({ access, clock }: House, { gitspaceId, port, session }: Connection): boolean {
+function isAllowed({ access, clock }: House, { gitspaceId, port, session, isAllowed: judge }: Connection): boolean {
+  if (judge !== undefined) return judge();
   const isRevoked = session !== undefined && session.pass === undefined && access.isRevoked(session);
   const isOver = isRevoked || (session !== undefined && session.expiresAt <= clock.now());
   return !isOver && admit(access.find(gitspaceId), port, session) === "admitted";

@@ -45,6 +45,8 @@ export type House = {
   spend: SpendCode;
   /** The SSH door, once it is open: takes a connection that came by another way than its port. */
   takeSsh?: TakeSsh;
+  /** The gateway's SSH host keys (`type blob`), told at `/.gitspaces/ssh-host-keys`. */
+  sshHostKeys?: readonly string[];
   clock: Clock;
   log: Logger;
 };

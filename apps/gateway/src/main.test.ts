@@ -63,6 +63,7 @@ test("the daemon starts without its control plane, says that it is ready, and st
     INSTALLATION: "test",
     LISTEN: "127.0.0.1:0",
     TASKS_LISTEN: "127.0.0.1:0",
+    SSH_LISTEN: "127.0.0.1:0",
     ADMIN_LISTEN: "127.0.0.1:0",
     CONTROL_PLANE_URL: "http://control.localhost:1",
     CONTROL_PLANE_PUBLIC_URL: "http://control.localhost:1",

@@ -1,16 +1,19 @@
 // The gateway's own paths on every Gitspace's host: sign-in, sign-out, and how the Gitspace is.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { FailureError, httpStatus, type Target, toFailure } from "@gitspaces/contracts";
+import { FailureError, httpStatus, SSH_HOST_KEYS_PATH, type Target, toFailure } from "@gitspaces/contracts";
 import { admit, type Session } from "./admission.ts";
 import { redirect, sendJson, sendPage, tell } from "./answer.ts";
 import { setCookie } from "./cookies.ts";
 import type { House } from "./house.ts";
 import { isForeign } from "./origin.ts";
 import { signOutPage, tellRefusal, unknownPlace } from "./pages.ts";
+import { openLink, SHARE_PATH } from "./passes/open-link.ts";
+import { sendSharePage } from "./passes/share-page.ts";
 import { SESSION_SECONDS } from "./sessions.ts";
 import { forgetNonce, redeem, safeTarget } from "./sign-in.ts";
 import { pathOf, type Site } from "./site.ts";
 import { whereabouts } from "./verdict.ts";
+import { waitingPath } from "./waiting/own-paths.ts";
 
 /** How long a question about the state is held while nothing changes. */
 const WAIT_MS = 20_000;
@@ -30,7 +33,14 @@ export async function ownPath(
   if (known === "GET /.gitspaces/sign-in") return signIn(house, request, response, asked, query);
   if (known === "GET /.gitspaces/sign-out") return sendPage(response, 200, signOutPage(house.controlPlanePublicUrl));
   if (known === "POST /.gitspaces/sign-out") return signOut(house, request, response, asked);
+  if (known === `GET ${SHARE_PATH}`) return sendSharePage(response);
+  if (known === `POST ${SHARE_PATH}`) return openLink(house, request, response, asked);
+  if (await waitingPath(house, request, response, asked)) return;
   if (known === "GET /.gitspaces/state") return tellState(house, request, response, asked, query);
+  if (known === `GET ${SSH_HOST_KEYS_PATH}` && house.sshHostKeys !== undefined)
+    return void response
+      .writeHead(200, { "content-type": "text/plain", "cache-control": "no-store" })
+      .end(house.sshHostKeys.map((line) => `${line}\n`).join(""));
   return tell(request, response, unknownPlace);
 }
 

@@ -24,6 +24,8 @@ export type Reporting = {
   /** What was done with tokens and links. */
   takeUses: () => GatewayReport[];
   countRoutes: () => number;
+  /** Its SSH host keys as OpenSSH writes them, and the port people reach it at. */
+  ssh: () => Pick<Extract<GatewayReport, { kind: "health" }>, "sshHostKeys" | "sshPort">;
   /** What could not be sent waits here. Without one nothing is kept and health is not told, which is another process's part. */
   file: string | undefined;
   clock: Clock;
@@ -45,7 +47,7 @@ export function startReports(reporting: Reporting): AsyncDisposable {
 }
 
 async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
-  const { gateway, version, isHealthy, takeActivity, countRoutes, file, clock, log } = reporting;
+  const { gateway, version, isHealthy, takeActivity, countRoutes, ssh, file, clock, log } = reporting;
   const keep = async (): Promise<void> => {
     if (file === undefined) return;
     await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) =>
@@ -60,7 +62,7 @@ async function report(reporting: Reporting, signal: AbortSignal): Promise<void> 
       waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
     }
     waiting.push(...reporting.takeUses());
-    const about = { gateway, version, healthy: isHealthy(), routes: countRoutes() };
+    const about = { gateway, version, healthy: isHealthy(), routes: countRoutes(), ...ssh() };
     const health: GatewayReport = { kind: "health", ...about, at };
     const wasKept = waiting.length > 0;
     const told = file === undefined ? waiting : [health, ...waiting];

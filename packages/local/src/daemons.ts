@@ -114,6 +114,7 @@ function gateway(layout: Layout): DaemonProgram {
   return daemon(layout, "gateway", "apps/gateway/src/main.ts", ports.gateway_admin, {
     GITSPACES_LISTEN: loopback(ports.gateway),
     GITSPACES_TASKS_LISTEN: loopback(ports.gateway_tasks),
+    GITSPACES_SSH_LISTEN: loopback(ports.gateway_ssh),
     GITSPACES_DOMAIN: "gitspaces.localhost",
     GITSPACES_PUBLIC_URL: gitspacesUrl(layout),
     // A browser that once came to a name of this machine by TLS shall not be kept from it without.

@@ -19,6 +19,8 @@ export type TestAgent = {
   resumed: number;
   isSilent: boolean;
   onTask: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers a CONNECT to the port of SSH. */
+  onSsh: ((request: IncomingMessage, client: Duplex) => void) | undefined;
 } & AsyncDisposable;
 
 export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
@@ -33,6 +35,7 @@ export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
     resumed: 0,
     isSilent: false,
     onTask: (_request, response) => response.writeHead(404).end(),
+    onSsh: undefined,
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -54,6 +57,7 @@ export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
       client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
       return;
     }
+    if (request.url === "localhost:8022" && agent.onSsh !== undefined) return agent.onSsh(request, client);
     const target = agent.ports.get(Number(/^localhost:(\d+)$/.exec(request.url ?? "")?.[1]));
     if (target === undefined) {
       client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");

@@ -158,6 +158,7 @@ async function start(
     installation: "test",
     listen: "127.0.0.1:0",
     tasksListen: "127.0.0.1:0",
+    sshListen: "127.0.0.1:0",
     adminListen: "127.0.0.1:0",
     unreadyMs: 0,
     stopGraceMs: 100,

@@ -1,0 +1,107 @@
+// One session (RFC 4254 section 6) of a person, joined to one of the workplace's: terminal, environment, signals and exit status.
+import type { Client, ClientChannel, PseudoTtyInfo, ServerChannel, Session } from "ssh2";
+import { toFailure } from "@gitspaces/contracts";
+
+const MOST_VARIABLES = 256;
+/** What a client sees when there is nothing to run. */
+const NOTHING_RAN = 255;
+
+type Asked = { env: Record<string, string>; pty: PseudoTtyInfo | undefined; withAgent: boolean };
+type Open = (client: Client, asked: Asked, answer: (error: Error | undefined, channel: ClientChannel) => void) => void;
+
+/** Serves a session. What is asked for is accepted at once, as a client may say at once that it has nothing more to send. */
+export function serveSession(session: Session, reach: () => Promise<Client>): void {
+  const asked: Asked = { env: {}, pty: undefined, withAgent: false };
+  let inner: ClientChannel | undefined;
+
+  session.on("env", (accept, _reject, { key, val }) => {
+    if (Object.keys(asked.env).length < MOST_VARIABLES) asked.env[key] = val;
+    accept?.();
+  });
+  session.on("pty", (accept, _reject, pty) => {
+    asked.pty = pty;
+    accept?.();
+  });
+  session.on("window-change", (accept, _reject, window) => {
+    if (asked.pty !== undefined) Object.assign(asked.pty, window);
+    inner?.setWindow(window.rows, window.cols, window.height, window.width);
+    accept?.();
+  });
+  session.on("signal", (accept, _reject, { name }) => {
+    inner?.signal(name);
+    accept?.();
+  });
+  session.on("auth-agent", (accept) => {
+    asked.withAgent = true;
+    accept?.();
+  });
+
+  const begin = (channel: ServerChannel, open: Open): void => {
+    channel.on("error", () => {});
+    reach()
+      .then(async (client) => await opened(client, asked, open))
+      .then(
+        (opening) => {
+          inner = opening;
+          join(channel, opening);
+        },
+        (error: unknown) => refuse(channel, error),
+      );
+  };
+  session.on("shell", (accept) =>
+    begin(accept(), (client, { env, pty, withAgent }, answer) =>
+      client.shell(pty ?? false, { env, ...forwardAgent(withAgent) }, answer),
+    ),
+  );
+  session.on("exec", (accept, _reject, { command }) =>
+    begin(accept(), (client, { env, pty, withAgent }, answer) =>
+      client.exec(command, { env, ...(pty === undefined ? {} : { pty }), ...forwardAgent(withAgent) }, answer),
+    ),
+  );
+  session.on("subsystem", (accept, _reject, { name }) =>
+    begin(accept(), (client, _asked, answer) => client.subsys(name, answer)),
+  );
+}
+
+/** ssh2 obeys it; its types do not know. */
+function forwardAgent(agentForward: boolean): object {
+  return { agentForward };
+}
+
+async function opened(client: Client, asked: Asked, open: Open): Promise<ClientChannel> {
+  return await new Promise((resolve, reject) => {
+    client.once("close", () => reject(new Error("The Gitspace's connection ended.")));
+    open(client, asked, (error, channel) => (error === undefined ? resolve(channel) : reject(error)));
+  });
+}
+
+/** Says why on the channel, where the person sees it. */
+export function refuse(channel: ServerChannel, error: unknown): void {
+  channel.stderr.write(`${toFailure(error).message}\r\n`);
+  channel.exit(NOTHING_RAN);
+  channel.end();
+  channel.resume();
+}
+
+function join(person: ServerChannel, workplace: ClientChannel): void {
+  const over = new Promise<void>((resolve) => workplace.once("close", () => resolve()));
+  workplace.on("error", () => {});
+  person.pipe(workplace);
+  workplace.pipe(person, { end: false });
+  workplace.stderr.pipe(person.stderr, { end: false });
+  let left: () => void = () => person.exit(NOTHING_RAN);
+  workplace.once("exit", (code: number | null, signal?: string, isDumped?: string, description?: string) => {
+    // ssh2 takes the name of a signal without SIG and tells it with it.
+    if (code !== null) left = () => person.exit(code);
+    else left = () => person.exit((signal ?? "TERM").replace(/^SIG/, ""), isDumped === "true", description);
+  });
+  person.once("close", () => {
+    workplace.end();
+    workplace.close();
+  });
+  void over.then(() => {
+    left();
+    person.end();
+    person.resume();
+  });
+}
