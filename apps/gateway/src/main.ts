@@ -3,16 +3,27 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail } from "@gitspaces/contracts";
-import { loadConfig, readSecret, retryUntil, runDaemon } from "@gitspaces/daemon";
+import { loadConfig, type Logger, readSecret, retryUntil, runDaemon, type Running } from "@gitspaces/daemon";
 import { enrol, keepCertificate, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { GatewayConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
+import { CertificateWays, followCertificate } from "./hand-over/certificate.ts";
+import { Chain } from "./hand-over/chain.ts";
+import { giveUp } from "./hand-over/predecessor.ts";
 
 const START_MS = 60_000;
 const LOOK_MS = 25;
 
-await runDaemon("gateway", async (log, signal) => {
+await runDaemon("gateway", (log, signal) =>
+  start(log, signal).catch((error: unknown) => {
+    giveUp(error);
+    throw error;
+  }),
+);
+
+async function start(log: Logger, signal: AbortSignal): Promise<Running> {
   const config = loadConfig(GatewayConfig);
+  const chain = new Chain(config, log);
   const folder = join(config.dataFolder, "gateway");
   const enrolment = {
     enrolUrl: config.enrolUrl,
@@ -42,21 +53,29 @@ await runDaemon("gateway", async (log, signal) => {
     maxMs: 500,
   });
   const takers: ((identity: TlsIdentity) => void)[] = [];
-  await using opened = new AsyncDisposableStack();
+  let present = identity;
+  takers.push((renewed) => (present = renewed));
   const onRenewed = (renewed: TlsIdentity): void => takers.forEach((take) => take(renewed));
-  opened.use(
+  const keep = (): AsyncDisposable =>
     keepCertificate({
       ...enrolment,
       caFingerprint: readSecret(config.caFingerprintFile),
       token: readSecret(config.enrolTokenFile),
-      identity,
+      identity: present,
       onRenewed,
       log,
-    }),
-  );
-  const gateway = opened.use(
-    await startGateway(config, { present: identity, onRenewed: (take) => takers.push(take) }, log, signal),
-  );
+    });
+  const { certificateFile } = enrolment;
+  const follow = (): Disposable => followCertificate({ certificateFile, identity: present, onRenewed, log });
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => chain.othersEnded());
+  const certificate = opened.use(new CertificateWays({ keep, follow }));
+  void chain.seat.turn.then(() => certificate.keep());
+  chain.onYield(() => certificate.follow());
+  const source = { present: identity, onRenewed: (take: (renewed: TlsIdentity) => void) => takers.push(take) };
+  const gateway = opened.use(await startGateway(config, source, log, signal, chain.seat));
   log.info({ address: gateway.address, tasks: gateway.tasksAddress, admin: gateway.adminAddress }, "listening");
-  return opened.move();
-});
+  opened.use(chain);
+  await chain.take(gateway);
+  return Object.assign(opened.move(), { over: chain.over });
+}

@@ -6,13 +6,16 @@ import { createLog, type Logger, logLevels } from "./log.ts";
 
 const STOP_DEADLINE_MS = 25_000;
 
+/** What a start gives. It may be over by itself. */
+export type Running = AsyncDisposable & { readonly over?: Promise<void> };
+
 /**
  * Runs a daemon until it is told to stop. `start` opens everything; what it gives is disposed at the end.
  * A start that fails is told in words and ends the process with 1.
  */
 export async function runDaemon(
   name: string,
-  start: (log: Logger, signal: AbortSignal) => Promise<AsyncDisposable>,
+  start: (log: Logger, signal: AbortSignal) => Promise<Running>,
 ): Promise<void> {
   // A level that does not exist is refused with the rest of the configuration.
   const log = createLog(name, logLevels.find((level) => level === process.env["GITSPACES_LOG_LEVEL"]) ?? "info");
@@ -25,7 +28,7 @@ export async function runDaemon(
     process.exit(1);
   });
 
-  let running: AsyncDisposable;
+  let running: Running;
   try {
     readFailpoints(process.env);
     running = await start(log, stop.signal);
@@ -35,9 +38,10 @@ export async function runDaemon(
     process.exit(1);
   }
   log.info(`${name} ready`);
-  if (!stop.signal.aborted) await once(stop.signal, "abort");
+  const told = stop.signal.aborted ? undefined : once(stop.signal, "abort");
+  await (running.over === undefined ? told : Promise.race([told, running.over]));
 
-  log.info({ signal: String(stop.signal.reason) }, "stopping");
+  log.info(stop.signal.aborted ? { signal: String(stop.signal.reason) } : {}, "stopping");
   const late = setTimeout(() => {
     log.error({ deadlineMs: STOP_DEADLINE_MS }, "stopping took too long");
     process.exit(1);
