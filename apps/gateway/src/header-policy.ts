@@ -47,6 +47,8 @@ function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string
       if (key === "te" && value.trim().toLowerCase() === "trailers") kept.push(name, value);
       continue;
     }
+    // A pass is between its holder and us.
+    if (request === "authorization" && ownBearer(value) !== undefined) continue;
     const passed = request === "cookie" ? withoutOwnCookies(value, arrival.installation) : value;
     if (passed !== "") kept.push(name, passed);
   }
@@ -62,7 +64,8 @@ function requestHeaders(rawHeaders: readonly string[], arrival: Arrival): string
 }
 
 function responseHeaders(rawHeaders: readonly string[], arrival: Arrival): string[] {
-  const { hstsSeconds = 0 } = arrival;
+  const { hstsSeconds = 0, sibling } = arrival;
+  let isDecided = false;
   const nominated = nominatedBy(rawHeaders);
   const kept: string[] = [];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -73,13 +76,16 @@ function responseHeaders(rawHeaders: readonly string[], arrival: Arrival): strin
     if (response === "cookie" && !maySet(value, arrival)) continue;
     // Over https it is the gateway that says it, whatever a Gitspace would have said instead.
     if (hstsSeconds > 0 && key === "strict-transport-security") continue;
+    // A Gitspace that has a word on who may read its answers is not overruled.
+    isDecided ||= key === "access-control-allow-origin";
     kept.push(name, value);
   }
+  if (sibling !== undefined && !isDecided) kept.push(...readableBy(sibling).flat());
   if (hstsSeconds > 0) kept.push(...strictTransport(hstsSeconds));
   return kept;
 }
 
-type Fate = "keep" | "drop" | "cookie";
+type Fate = "keep" | "drop" | "cookie" | "authorization";
 type Kind = { key: string; request: Fate; response: Fate };
 
 /** Clients and servers write the same few names again and again; a flood of made-up ones only empties this. */
@@ -100,12 +106,14 @@ function requestFate(key: string): Fate {
   if (hopByHop.has(key) || claims.has(key)) return "drop";
   // A server that turns dashes into underscores can not tell such a name from ours.
   if (key.includes("_") || claimPrefixes.some((prefix) => key.startsWith(prefix))) return "drop";
-  return key === "cookie" ? "cookie" : "keep";
+  return key === "cookie" || key === "authorization" ? key : "keep";
 }
 
 function responseFate(key: string): Fate {
   // Alternative services would lead the browser past the gateway.
   if (hopByHop.has(key) || key.startsWith("proxy-") || key === "alt-svc") return "drop";
+  // It would sign the browser out of every sibling: cookies are cleared by the domain they share.
+  if (key === "clear-site-data") return "drop";
   return key === "set-cookie" ? "cookie" : "keep";
 }
 

@@ -38,10 +38,18 @@ export async function ownPath(
   if (await waitingPath(house, request, response, asked)) return;
   if (known === "GET /.gitspaces/state") return tellState(house, request, response, asked, query);
   if (known === `GET ${SSH_HOST_KEYS_PATH}` && house.sshHostKeys !== undefined)
-    return void response
-      .writeHead(200, { "content-type": "text/plain", "cache-control": "no-store" })
-      .end(house.sshHostKeys.map((line) => `${line}\n`).join(""));
+    return tellHostKeys(response, house.sshHostKeys);
   return tell(request, response, unknownPlace);
+}
+
+function tellHostKeys(response: ServerResponse, keys: readonly string[]): void {
+  const text = keys.map((line) => `${line}\n`).join("");
+  const headers = {
+    "content-type": "text/plain",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+  };
+  response.writeHead(200, headers).end(text);
 }
 
 async function signIn(

@@ -29,7 +29,8 @@ const get=async q=>(await fetch("/.gitspaces/state"+q,{cache:"no-store"})).text(
 let seen="";for(;;){try{const now=await get(seen?"?wait=1":"");if(seen&&now!==seen)return location.reload();seen=now;const s=JSON.parse(now).situation;if(s==="ready")return location.reload()}catch{}
 await new Promise(r=>setTimeout(r,1000))}})()`;
 
-const digest = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+/** How a content security policy names an inline style or script. */
+export const digest = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 /** Headers that go with a page of ours. */
 export function pageHeaders({ action }: Page): Record<string, string> {
   const policy = [
@@ -68,6 +69,7 @@ export function renderPage({ title, heading, text, link, action, waits }: Page):
 }
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-function escape(text: string): string {
+/** Text inside HTML. */
+export function escape(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? "");
 }
