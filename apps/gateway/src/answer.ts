@@ -51,7 +51,8 @@ export function redirect(response: ServerResponse, location: string, cookies: st
   send(response, 303, headers, "");
 }
 
-function send(
+/** Sends an answer of our own, unless one was begun. */
+export function send(
   response: ServerResponse,
   status: number,
   headers: Record<string, string | string[]>,

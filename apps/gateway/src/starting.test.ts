@@ -22,7 +22,9 @@ async function route(generation: number): Promise<void> {
   await until(() => street.gateway.house.routes.find(ADA)?.route.generation === generation, "the route is known");
 }
 const visit = (...headers: string[]) =>
-  street.ask(["GET / HTTP/1.1", "Host: HOST", `Cookie: ${cookie}`, ...headers, "", ""].join("\r\n"));
+  street.ask(
+    ["GET / HTTP/1.1", "Host: HOST", `Cookie: ${cookie}`, "Accept: text/html", ...headers, "", ""].join("\r\n"),
+  );
 
 test("a navigation that comes a moment before the news of the start's end gets the Gitspace and no page", async () => {
   await publish("starting", 1);
@@ -32,11 +34,11 @@ test("a navigation that comes a moment before the news of the start's end gets t
   expect(await visiting).toMatchObject({ status: 200, body: "inside" });
 });
 
-test("a start that goes on is told after a moment, and to programs at once", async () => {
+test("a start that goes on is told after a moment, and to what a page fetches at once", async () => {
   await publish("starting", 2);
   await route(2);
   const since = performance.now();
-  expect((await visit("Sec-Fetch-Mode: cors")).status).toBe(503);
+  expect((await visit("Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty")).status).toBe(503);
   expect(performance.now() - since).toBeLessThan(1_000);
   const page = await visit();
   expect([page.status, page.body.includes("is starting")]).toEqual([503, true]);

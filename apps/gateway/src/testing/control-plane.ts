@@ -3,11 +3,19 @@ import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type AccessDocument, type GatewayReport, type KeySet, type Revocation } from "@gitspaces/contracts";
+import {
+  type AccessDocument,
+  type GatewayReport,
+  type KeySet,
+  type ProgressMessage,
+  type Revocation,
+  type WakeAnswer,
+} from "@gitspaces/contracts";
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 
 export const TOKEN = "gateway-token-for-tests";
 type Entry = { id: number; event: "access" | "revocation"; jws: string };
+export type Wake = Extract<GatewayReport, { kind: "wake" }>;
 type CodeWish = {
   gitspaceId: string;
   user: string;
@@ -28,6 +36,17 @@ export class TestControlPlane implements AsyncDisposable {
   keys!: KeySet;
   url = "";
   reports: GatewayReport[] = [];
+  batches: string[] = [];
+  /** The status with which reports are answered instead of being taken. */
+  refuses: number | undefined;
+  /** What a wake is answered; unless a test says otherwise it is accepted, and nothing happens. */
+  onWake: (wake: Wake) => WakeAnswer | Promise<WakeAnswer> = ({ gitspaceId, generation }) => ({
+    outcome: "accepted",
+    gitspaceId,
+    generation: generation + 1,
+  });
+  readonly watchers = new Set<{ gitspaceId: string; response: ServerResponse }>();
+  readonly #progress = new Map<string, ProgressMessage[]>();
   /** `Last-Event-ID` of each stream that was opened. */
   resumes: (string | undefined)[] = [];
   version = 0;
@@ -101,6 +120,8 @@ export class TestControlPlane implements AsyncDisposable {
   #answer(url: string, headers: IncomingHttpHeaders, response: ServerResponse, request: AsyncIterable<Buffer>): void {
     if (headers.authorization !== `Bearer ${TOKEN}`) return void response.writeHead(401).end();
     if (url === "/api/gateway/v1/reports") return void this.#takeReports(request, response);
+    const [, watched] = /^\/api\/gateway\/v1\/gitspaces\/([^/]+)\/progress$/.exec(url) ?? [];
+    if (watched !== undefined) return this.#showProgress(watched, response);
     this.resumes.push(headers["last-event-id"] as string | undefined);
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write(`event: keys\ndata: ${JSON.stringify(this.keys)}\n\n`);
@@ -114,8 +135,29 @@ export class TestControlPlane implements AsyncDisposable {
   async #takeReports(request: AsyncIterable<Buffer>, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    this.reports.push(...(JSON.parse(Buffer.concat(chunks).toString()) as { reports: GatewayReport[] }).reports);
-    response.writeHead(200).end("{}");
+    const sent = JSON.parse(Buffer.concat(chunks).toString()) as { reports: GatewayReport[]; batch?: string };
+    if (this.refuses !== undefined) return void response.writeHead(this.refuses).end();
+    this.reports.push(...sent.reports);
+    if (sent.batch !== undefined) this.batches.push(sent.batch);
+    const wakes = sent.reports.filter((report) => report.kind === "wake");
+    const answers = await Promise.all(wakes.map(async (wake) => this.onWake(wake)));
+    response.writeHead(200).end(JSON.stringify({ wakes: answers }));
+  }
+
+  #showProgress(gitspaceId: string, response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(": hello\n\n");
+    const watcher = { gitspaceId, response };
+    this.watchers.add(watcher);
+    for (const message of this.#progress.get(gitspaceId) ?? []) writeProgress(response, message);
+    response.on("close", () => this.watchers.delete(watcher));
+  }
+
+  /** Tells how far a start is, also to those who come later. */
+  tellProgress(gitspaceId: string, message: ProgressMessage): void {
+    this.#progress.set(gitspaceId, [...(this.#progress.get(gitspaceId) ?? []), message]);
+    for (const watcher of this.watchers)
+      if (watcher.gitspaceId === gitspaceId) writeProgress(watcher.response, message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,6 +166,10 @@ export class TestControlPlane implements AsyncDisposable {
     this.#server.closeAllConnections();
     await once(this.#server, "close");
   }
+}
+
+function writeProgress(stream: ServerResponse, { event, data }: ProgressMessage): void {
+  stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 function write(stream: ServerResponse, { id, event, jws }: Entry): void {

@@ -8,6 +8,8 @@ import { askControlPlane, type ControlPlane, expectSuccess } from "../control-pl
 /** The control plane says something every 5 s. */
 const SILENCE_MS = 20_000;
 const KEPT = 200;
+/** Longer than a page without a script takes to come again. */
+const LINGER_MS = 6_000;
 const BEGINS: readonly string[] = ["gitspace_action_start", "gitspace_action_reset"];
 
 type State = Extract<ProgressMessage, { event: "state" }>["data"];
@@ -49,6 +51,17 @@ export class Progress implements Disposable {
         if (this.#entries.get(gitspaceId) === entry) this.#entries.delete(gitspaceId);
       },
     };
+  }
+
+  /** What is known now, without following it. */
+  present(gitspaceId: string): Seen {
+    return this.#entries.get(gitspaceId)?.seen ?? nothing;
+  }
+
+  /** Follows a Gitspace for a few seconds from now. */
+  linger(gitspaceId: string): void {
+    const watched = this.watch(gitspaceId);
+    setTimeout(() => watched[Symbol.dispose](), LINGER_MS).unref();
   }
 
   [Symbol.dispose](): void {

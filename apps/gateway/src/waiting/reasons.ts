@@ -1,11 +1,18 @@
 // Why somebody waited in vain, as a failure that names the state and when it is worth asking again.
 import { fail, type Failure, type FailureCode, type FailureError } from "@gitspaces/contracts";
+import { z } from "zod";
 
 export type GaveUp =
   | { why: "gone" }
   | { why: "stopped" | "stopped_meanwhile" | "late" | "too_many" | "control_plane_away"; name: string }
   | { why: "failed"; name: string; reason?: string | undefined }
   | { why: "denied"; name: string; failure: Failure };
+
+/** The `details` of the failure with which a wait in vain ends. */
+export const GaveUpDetails = z.object({
+  situation: z.string().default("stopped"),
+  retryAfterSeconds: z.number().default(5),
+});
 
 type Words = { code: FailureCode; message: string; situation: string; retryAfterSeconds: number };
 

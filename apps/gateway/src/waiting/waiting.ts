@@ -12,6 +12,7 @@ import { type Asker, mayStart } from "./who-may-start.ts";
 
 /** The reason of a failed start comes a moment after the state. */
 const REASON_MS = 1_000;
+const NEWS_MS = 2_000;
 
 type Collaborators = {
   access: Access;
@@ -85,14 +86,24 @@ export class Waiting {
     }
   }
 
-  /** Starts it without waiting; gives why it can not be started, or nothing. */
+  /** The news of a start comes by another way than the word that it was accepted. */
+  async #heardOf(gitspaceId: string, generation: number): Promise<void> {
+    const { access, changes } = this.#with;
+    const until = AbortSignal.timeout(NEWS_MS);
+    while (!until.aborted && (access.find(gitspaceId)?.generation ?? 0) < generation)
+      await changes.next(gitspaceId, until);
+  }
+
+  /** Starts it without waiting until it runs; gives why it can not be started, or nothing. */
   async wake(gitspaceId: string, asker: Asker, by: WakeBy): Promise<GaveUp | undefined> {
     const document = this.#with.access.find(gitspaceId);
     if (document === undefined || !mayStart(document, asker)) return { why: "gone" };
     const { name, generation } = document;
     try {
       const answer = await this.#with.waker.wake({ gitspaceId, generation, asker, by });
-      return answer.outcome === "accepted" ? undefined : { why: "denied", name, failure: answer.failure };
+      if (answer.outcome === "denied") return { why: "denied", name, failure: answer.failure };
+      await this.#heardOf(gitspaceId, answer.generation);
+      return undefined;
     } catch {
       return { why: "control_plane_away", name };
     }
