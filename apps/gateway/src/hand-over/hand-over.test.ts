@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { get, request } from "node:http";
-import { createServer } from "node:http";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Agent, createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -74,6 +75,143 @@ test("after a hand-over the new process serves, the old one serves on who it has
   socket.close();
   await once(socket, "close");
   expect(await ask(gateway)).toBe(200);
+});
+
+test("a successor that can not start is told with its reason, and the old process serves on", async () => {
+  const gateway = await start();
+  const { pid } = gateway.current();
+  const socket = await webSocket(gateway);
+  writeFileSync(join(gateway.data, "session"), "no key");
+  await expect(gateway.handOver()).rejects.toThrow(/session key file .* should hold 64 hex characters/);
+  expect([await ask(gateway), await echoes(socket, "on"), gateway.current().pid]).toEqual([200, true, pid]);
+  writeFileSync(join(gateway.data, "session"), "ab".repeat(32));
+  expect(await gateway.handOver()).not.toBe(pid);
+  expect(await ask(gateway)).toBe(200);
+});
+
+test("without Redis a successor is not ready in time and is killed; known routes go on in the old process", async () => {
+  const gateway = await start({ HANDOVER_READY_MS: "2500" });
+  const socket = await webSocket(gateway);
+  await street.redis.stop();
+  await expect(gateway.handOver()).rejects.toThrow(/did not serve within 2.5 s/);
+  expect([await ask(gateway), await echoes(socket, "on"), gateway.members().length]).toEqual([200, true, 1]);
+});
+
+test("an old process obeys: who signs out loses the WebSocket that it holds within two seconds", async () => {
+  const gateway = await start();
+  const socket = await webSocket(gateway);
+  await gateway.handOver();
+  const closed = once(socket, "close", { signal: AbortSignal.timeout(2_000) });
+  await street.controlPlane.revoke({ user: "ada", before: Date.now() + 1_000 });
+  await closed;
+  expect(gateway.members().length).toBe(2);
+});
+
+test("the current process is killed: what the old one holds stays, and another one takes the place", async () => {
+  const gateway = await start();
+  const socket = await webSocket(gateway);
+  const second = await gateway.handOver();
+  process.kill(second, "SIGKILL");
+  const isAnother = () => gateway.members().some(({ pid, role }) => role === "current" && pid !== second);
+  await eventually("another one is current", 10_000, isAnother);
+  expect([await ask(gateway), await echoes(socket, "kept")]).toEqual([200, true]);
+});
+
+test("the first process is killed: the current one leaves its ports to whoever its supervisor starts", async () => {
+  const gateway = await start();
+  await gateway.handOver();
+  const socket = await webSocket(gateway);
+  gateway.child.kill("SIGKILL");
+  const again = opened.use(await startGatewayProcess(street, gateway.settings, gateway.data));
+  expect([await ask(again), await echoes(socket, "kept")]).toEqual([200, true]);
+  expect(again.current().pid).toBe(again.child.pid);
+  again.child.kill("SIGTERM");
+  await once(again.child, "exit");
+  expect(again.members()).toEqual([]);
+});
+
+test("with more old processes than allowed the oldest one's WebSockets are closed with 1012", async () => {
+  const gateway = await start({ OLD_PROCESSES: "1" });
+  const oldest = await webSocket(gateway);
+  const closed = once(oldest, "close");
+  await gateway.handOver();
+  const younger = await webSocket(gateway);
+  await gateway.handOver();
+  expect((await closed)[0]).toBe(1_012);
+  expect(await echoes(younger, "on")).toBe(true);
+});
+
+test("a plain stop is told first; requests end, event streams end whole, WebSockets are closed with 1012, in every process", async () => {
+  const gateway = await start({ UNREADY_MS: "600", STOP_GRACE_MS: "5000" });
+  const old = await webSocket(gateway);
+  await gateway.handOver();
+  const young = await webSocket(gateway);
+  street.inside.answer = (asked, response) => {
+    response.writeHead(200, { "content-type": asked.url === "/events" ? "text/event-stream" : "text/plain" });
+    response.write("begun\n");
+    if (asked.url !== "/events") setTimeout(() => response.end("ended\n"), 1_500);
+  };
+  const read = async (path: string, accept: string): Promise<string> => {
+    const headers = { host: `${ADA}.${DOMAIN}:${gateway.port}`, cookie, accept };
+    const asked = get({ host: "127.0.0.1", port: gateway.port, path, headers, agent: false });
+    const [answer] = await once(asked, "response");
+    return text(answer);
+  };
+  const events = read("/events", "text/event-stream");
+  const slow = read("/slow", "*/*");
+  await eventually("both are asked", 3_000, () => street.inside.requests.length >= 3);
+  const closes = [once(old, "close"), once(young, "close")];
+  const ended = once(gateway.child, "exit");
+  gateway.child.kill("SIGTERM");
+  await eventually("it says that it is not ready", 500, async () => (await gateway.ready()) === 503);
+  expect(await ask(gateway)).toBe(200);
+  expect([await events, await slow]).toEqual(["begun\n", "begun\nended\n"]);
+  expect((await Promise.all(closes)).map(([code]) => code as number)).toEqual([1_012, 1_012]);
+  expect(await ended).toEqual([0, null]);
+  expect(gateway.members()).toEqual([]);
+});
+
+test("a keep-alive connection of an old process gets its answer and is closed by it; nothing is refused", async () => {
+  const gateway = await start();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const headers = { host: `${ADA}.${DOMAIN}:${gateway.port}`, cookie };
+  const askOn = async (): Promise<[number, string | undefined]> => {
+    const [answer] = await once(get({ host: "127.0.0.1", port: gateway.port, headers, agent }), "response");
+    await text(answer);
+    return [answer.statusCode, answer.headers.connection];
+  };
+  expect(await askOn()).toEqual([200, "keep-alive"]);
+  await gateway.handOver();
+  expect([await askOn(), await askOn()]).toEqual([
+    [200, "close"],
+    [200, "keep-alive"],
+  ]);
+});
+
+test("systemd hears of each step, and of the new main process before the old one takes nobody new", async () => {
+  const said = join(street.folder, "said");
+  const programs = join(street.folder, "programs");
+  mkdirSync(programs);
+  writeFileSync(join(programs, "systemd-notify"), `#!/bin/sh\necho "$@" >> ${said}\n`, { mode: 0o755 });
+  const path = `${programs}:${process.env["PATH"]}`;
+  const gateway = await start({ NOTIFY_SOCKET: "/run/systemd/notify", PATH: path });
+  const first = gateway.current().pid;
+  const second = await gateway.handOver();
+  await once(gateway.child, "exit");
+  expect(await ask(gateway)).toBe(200);
+  writeFileSync(join(gateway.data, "session"), "no key");
+  await expect(gateway.handOver()).rejects.toThrow(/64 hex/);
+  process.kill(second, "SIGTERM");
+  await eventually("all have ended", 5_000, () => gateway.members().length === 0);
+  const reloading = expect.stringMatching(/^RELOADING=1 MONOTONIC_USEC=\d+$/) as string;
+  expect(readFileSync(said, "utf8").trim().split("\n")).toEqual([
+    `READY=1 MAINPID=${first} STATUS=serving`,
+    reloading,
+    `READY=1 MAINPID=${second} STATUS=serving`,
+    reloading,
+    expect.stringMatching(`^READY=1 MAINPID=${second} STATUS=serving; the hand-over failed: `) as string,
+    "STOPPING=1",
+  ]);
 });
 
 function pids(gateway: GatewayProcess): number[] {

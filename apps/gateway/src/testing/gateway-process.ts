@@ -17,6 +17,8 @@ export type GatewayProcess = {
   /** The process that the supervisor knows. */
   child: ChildProcess;
   data: string;
+  /** What it was started with; another one with the same listens where it does. */
+  settings: Record<string, string>;
   output: () => string;
   /** Every process of it that lives. */
   members: () => Member[];
@@ -41,7 +43,10 @@ export async function startGatewayProcess(
   };
   secret("gateway/key.pem", key);
   secret("gateway/certificate.json", JSON.stringify(answer));
-  const [port, tasks, admin] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [port, tasks, admin] = await Promise.all(
+    ["LISTEN", "TASKS_LISTEN", "ADMIN_LISTEN"].map(async (name) => portOf(settings[name]) ?? (await freePort())),
+  );
+  if (port === undefined) throw new Error("there is no free port");
   const variables: Record<string, string> = {
     DATA_FOLDER: data,
     INSTALLATION: "test",
@@ -61,7 +66,11 @@ export async function startGatewayProcess(
   };
   const named = Object.entries(variables).map(([name, value]) => [`GITSPACES_${name}`, value]);
   const child = spawn(process.execPath, [new URL("../main.ts", import.meta.url).pathname], {
-    env: { PATH: process.env["PATH"], NOTIFY_SOCKET: settings["NOTIFY_SOCKET"], ...Object.fromEntries(named) },
+    env: {
+      PATH: settings["PATH"] ?? process.env["PATH"],
+      NOTIFY_SOCKET: settings["NOTIFY_SOCKET"],
+      ...Object.fromEntries(named),
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
@@ -78,6 +87,7 @@ export async function startGatewayProcess(
     port,
     child,
     data,
+    settings: variables,
     output: () => text,
     members,
     ready,
@@ -115,7 +125,11 @@ export async function startGatewayProcess(
 }
 
 /** Waits until it is so. An error is one at once. */
-export async function eventually(what: string, withinMs: number, isSo: () => boolean | Promise<boolean>): Promise<void> {
+export async function eventually(
+  what: string,
+  withinMs: number,
+  isSo: () => boolean | Promise<boolean>,
+): Promise<void> {
   for (const until = performance.now() + withinMs; !(await isSo()); await sleep(20))
     if (performance.now() > until) throw new Error(`it never came true that ${what}`);
 }
@@ -127,6 +141,10 @@ export function descriptors(pid: number): number {
 
 export function residentMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024;
+}
+
+function portOf(listen: string | undefined): number | undefined {
+  return listen === undefined ? undefined : Number(listen.split(":").at(-1));
 }
 
 async function freePort(): Promise<number> {
