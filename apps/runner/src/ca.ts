@@ -1,63 +1,166 @@
-// The installation's certificate authority: ECDSA P-256, kept in <data>/ca, names processes and nothing else.
+// The installation's certificate authority, kept in <data>/ca: one that issues, and while it is being replaced another that is trusted.
 // oxlint-disable-next-line import/no-unassigned-import -- the X.509 library needs it to be there first
 import "reflect-metadata";
-import {
-  createHash,
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-  webcrypto,
-  X509Certificate,
-} from "node:crypto";
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { certificateName, fail, type Role } from "@gitspaces/contracts";
+import { fail, type Role } from "@gitspaces/contracts";
+import { failpoint } from "@gitspaces/daemon";
 import * as x509 from "@peculiar/x509";
-
-const crypto = webcrypto;
-const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-const signing = { name: "ECDSA", hash: "SHA-256" };
-const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Clocks of other machines may be behind: one that is wrong by an hour is tolerated, in either direction. */
-const SKEW_MS = 3 * 60 * 60 * 1_000;
-const CA_LIFE_MS = 10 * 365 * DAY_MS;
-const CERTIFICATE_LIFE_MS = 7 * DAY_MS;
+import {
+  type Authority,
+  fingerprintOf,
+  importKeys,
+  issueCertificate,
+  linkTo,
+  newKey,
+  selfSigned,
+} from "./ca/authority.ts";
+import { announced, type CaRecord, dropped, readRecord, switched, writeRecord } from "./ca/record.ts";
+import type { Step } from "./ca/step.ts";
+import { tell, writeOnce } from "./ca/whole-file.ts";
+import { CERTIFICATE_LIFE_MS } from "./certificate-life.ts";
+import { caPoints } from "./failpoints.ts";
 
 export type Ca = {
-  /** PEM. */
-  certificate: string;
-  /** SHA-256 of the certificate (DER), hex. */
-  fingerprint: string;
-  /** A certificate (PEM) for this public key under `gs://<installation>/<role>/<name>`, valid 7 days from `now`. */
+  /** PEM of the authority that issues. */
+  readonly certificate: string;
+  /** SHA-256 of that certificate (DER), hex. */
+  readonly fingerprint: string;
+  /** PEM of every authority to trust, the one that issues first. */
+  readonly trusted: string;
+  /** What is shown behind a certificate (PEM): whoever knows any authority of this installation finds its way from there. */
+  readonly chain: string;
+  readonly record: CaRecord;
+  /** How long a certificate is valid, in milliseconds. */
+  readonly lifeMs: number;
+  /** A certificate (PEM) for this public key under `gs://<installation>/<role>/<name>`, valid for `lifeMs` from `now`. */
   issue(publicKey: webcrypto.CryptoKey, role: Role, name: string, now: number): Promise<string>;
-  /** Whether this CA signed the certificate; says nothing of its time. */
+  /** Whether an authority that is trusted signed the certificate; says nothing of its time. */
   signed(certificate: X509Certificate): boolean;
+  /** The same of any authority there ever was. */
+  everSigned(certificate: X509Certificate): boolean;
+  /** Takes what other runners have changed; true when there was something. */
+  look(): Promise<boolean>;
+  /** Takes a step of a rotation that ends at `until` at the latest; false when another runner did. */
+  take(step: Step, now: number, until: number): Promise<boolean>;
 };
 
-/** The CA in `folder`, made on first use: `ca.key.pem` (0600), `ca.cert.pem`, and `fingerprint`, which other daemons wait for. */
-export async function openCa(folder: string, installation: string, now: number): Promise<Ca> {
+/**
+ * The CA in `folder`, made on first use: `ca.key.pem` (0600), `ca.cert.pem`, and `fingerprint`, which other daemons wait for.
+ * Later authorities have keys named by their fingerprint; `ca.cert.pem` and `fingerprint` are always those of the one that issues.
+ */
+export async function openCa(
+  folder: string,
+  installation: string,
+  now: number,
+  lifeMs = CERTIFICATE_LIFE_MS,
+): Promise<Ca> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  let record = readRecord(folder) ?? (await firstRecord(folder, installation, now));
+  let opened = await open(folder, record);
+
+  const use = async (changed: CaRecord): Promise<void> => {
+    opened = await open(folder, changed);
+    record = changed;
+  };
+  const commit = async (step: Step, changed: CaRecord): Promise<boolean> => {
+    if (!writeRecord(folder, changed)) return false;
+    failpoint(caPoints[step]);
+    await use(changed);
+    return true;
+  };
+  return {
+    get certificate() {
+      return record.present.certificate;
+    },
+    get fingerprint() {
+      return opened.fingerprint;
+    },
+    get trusted() {
+      return opened.trusted;
+    },
+    get chain() {
+      return opened.chain;
+    },
+    get record() {
+      return record;
+    },
+    lifeMs,
+    issue: async (publicKey, role, name, at) =>
+      await issueCertificate(opened.present, publicKey, { installation, role, name, now: at, lifeMs }),
+    signed: (candidate) => opened.believed.some((each) => isBy(each, candidate)),
+    everSigned: (candidate) => opened.ever.some((each) => isBy(each, candidate)),
+    async look() {
+      const found = readRecord(folder);
+      if (found === undefined || found.number === record.number) return false;
+      await use(found);
+      return true;
+    },
+    async take(step, at, until) {
+      if (step === "switch") return await commit(step, switched(record, at, until));
+      if (step === "drop") return await commit(step, dropped(record));
+      const next = await makeNext(folder, installation, at, opened.present);
+      return await commit(step, announced(record, { ...next, since: at, until }));
+    },
+  };
+}
+
+function isBy(authority: X509Certificate, candidate: X509Certificate): boolean {
+  return candidate.checkIssued(authority) && candidate.verify(authority.publicKey);
+}
+
+/** The record of a CA that was never replaced: its pair of files. */
+async function firstRecord(folder: string, installation: string, now: number): Promise<CaRecord> {
   const keyFile = join(folder, "ca.key.pem");
   const certificateFile = join(folder, "ca.cert.pem");
   if (!existsSync(keyFile)) writeOnce(keyFile, newKey(), 0o600);
   chmodSync(keyFile, 0o600);
-  const key = createPrivateKey(readFileSync(keyFile));
-  const keys = await importKeys(key);
+  const keys = await importKeys(createPrivateKey(readFileSync(keyFile)));
   if (!existsSync(certificateFile)) writeOnce(certificateFile, await selfSigned(keys, installation, now), 0o644);
-  const certificate = new X509Certificate(readFileSync(certificateFile));
-  if (!certificate.checkPrivateKey(key))
-    throw fail("bad_request", `${certificateFile} does not belong to ${keyFile}; restore the pair from a backup.`);
-  const fingerprint = createHash("sha256").update(certificate.raw).digest("hex");
-  tellFingerprint(join(folder, "fingerprint"), fingerprint);
+  const certificate = new X509Certificate(readFileSync(certificateFile)).toString();
+  const present = { certificate, key: "ca.key.pem", link: null };
+  return { number: 0, present, next: null, retiring: null, former: [] };
+}
 
-  const authority = new x509.X509Certificate(certificate.raw);
+/** A next authority: its key is on the disk before anybody hears of it, and the present one vouches for it. */
+async function makeNext(
+  folder: string,
+  installation: string,
+  now: number,
+  present: Authority,
+): Promise<CaRecord["present"]> {
+  const pem = newKey();
+  const keys = await importKeys(createPrivateKey(pem));
+  const certificate = await selfSigned(keys, installation, now);
+  const key = `${fingerprintOf(new X509Certificate(certificate)).slice(0, 16)}.key.pem`;
+  writeOnce(join(folder, key), pem, 0o600);
+  failpoint(caPoints.key);
+  return { certificate, key, link: await linkTo(new X509Certificate(certificate), present) };
+}
+
+async function open(folder: string, { present, next, retiring, former }: CaRecord) {
+  const certificate = new X509Certificate(present.certificate);
+  const key = createPrivateKey(readFileSync(join(folder, present.key)));
+  if (!certificate.checkPrivateKey(key))
+    throw fail(
+      "bad_request",
+      `The CA's certificate does not belong to ${join(folder, present.key)}; restore the folder from a backup.`,
+    );
+  const known = [present, next, retiring].filter((each) => each !== null);
+  const ever = [...known, ...former];
+  const fingerprint = fingerprintOf(certificate);
+  tell(join(folder, "ca.cert.pem"), present.certificate);
+  tell(join(folder, "fingerprint"), `${fingerprint}\n`);
+  // What does not issue any more needs no key. Only keys that a record names are taken away: another may just be on its way into one.
+  if (retiring !== null) rmSync(join(folder, retiring.key), { force: true });
   return {
-    certificate: certificate.toString(),
+    present: { certificate, keys: await importKeys(key) },
     fingerprint,
-    issue: async (publicKey, role, name, at) =>
-      await issue(authority, keys, publicKey, { installation, role, name, now: at }),
-    signed: (candidate) => candidate.checkIssued(certificate) && candidate.verify(certificate.publicKey),
+    trusted: known.map((each) => each.certificate).join(""),
+    chain: ever.map((each) => each.certificate + (each.link ?? "")).join(""),
+    believed: known.map((each) => new X509Certificate(each.certificate)),
+    ever: ever.map((each) => new X509Certificate(each.certificate)),
   };
 }
 
@@ -70,8 +173,8 @@ export async function readCsr(
     const { algorithm: stated } = request.publicKey;
     if (stated.name !== "ECDSA" || (stated as webcrypto.EcKeyAlgorithm).namedCurve !== "P-256")
       throw new Error("its key is not ECDSA P-256");
-    const publicKey = await request.publicKey.export(algorithm, ["verify"], crypto);
-    if (!(await request.verify(crypto))) throw new Error("its signature is not by its own key");
+    const publicKey = await request.publicKey.export({ name: "ECDSA", namedCurve: "P-256" }, ["verify"], webcrypto);
+    if (!(await request.verify(webcrypto))) throw new Error("its signature is not by its own key");
     const keyFingerprint = createHash("sha256").update(Buffer.from(request.publicKey.rawData)).digest("base64url");
     return { publicKey, commonName: request.subjectName.getField("CN")[0] ?? "", keyFingerprint };
   } catch (cause) {
@@ -80,105 +183,4 @@ export async function readCsr(
       cause,
     });
   }
-}
-
-function newKey(): string {
-  return generateKeyPairSync("ec", { namedCurve: "P-256" })
-    .privateKey.export({ type: "pkcs8", format: "pem" })
-    .toString();
-}
-
-async function importKeys(key: KeyObject): Promise<webcrypto.CryptoKeyPair> {
-  const { d: _, ...publicJwk } = key.export({ format: "jwk" });
-  return {
-    privateKey: await crypto.subtle.importKey(
-      "jwk",
-      key.export({ format: "jwk" }) as webcrypto.JsonWebKey,
-      algorithm,
-      false,
-      ["sign"],
-    ),
-    publicKey: await crypto.subtle.importKey("jwk", publicJwk as webcrypto.JsonWebKey, algorithm, true, ["verify"]),
-  };
-}
-
-/** Two runners may start at once on one folder: the first whole file stays, the other is dropped. */
-function writeOnce(file: string, text: string, mode: number): void {
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  writeFileSync(draft, text, { mode, flush: true });
-  try {
-    linkSync(draft, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    rmSync(draft);
-  }
-}
-
-/** Replaced in one step and only when it differs: other daemons may be reading it. */
-function tellFingerprint(file: string, fingerprint: string): void {
-  if (existsSync(file) && readFileSync(file, "utf8").trim() === fingerprint) return;
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  writeFileSync(draft, `${fingerprint}\n`, { mode: 0o644, flush: true });
-  renameSync(draft, file);
-}
-
-/** Positive and 127 bits long (RFC 5280 section 4.1.2.2). */
-function serialNumber(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes.toString("hex");
-}
-
-async function selfSigned(keys: webcrypto.CryptoKeyPair, installation: string, now: number): Promise<string> {
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      serialNumber: serialNumber(),
-      name: `CN=${installation} CA`,
-      notBefore: new Date(now - SKEW_MS),
-      notAfter: new Date(now + CA_LIFE_MS),
-      signingAlgorithm: signing,
-      keys,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
-      ],
-    },
-    crypto,
-  );
-  return `${certificate.toString("pem")}\n`;
-}
-
-type Subject = { installation: string; role: Role; name: string; now: number };
-
-async function issue(
-  authority: x509.X509Certificate,
-  keys: webcrypto.CryptoKeyPair,
-  publicKey: webcrypto.CryptoKey,
-  { installation, role, name, now }: Subject,
-): Promise<string> {
-  const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      serialNumber: serialNumber(),
-      subject: `CN=${name}`,
-      issuer: authority.subject,
-      notBefore: new Date(now - SKEW_MS),
-      notAfter: new Date(now + CERTIFICATE_LIFE_MS),
-      signingAlgorithm: signing,
-      publicKey,
-      signingKey: keys.privateKey,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([clientAuth, serverAuth]),
-        new x509.SubjectAlternativeNameExtension([{ type: "url", value: certificateName(installation, role, name) }]),
-        await x509.AuthorityKeyIdentifierExtension.create(authority, false, crypto),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, crypto),
-      ],
-    },
-    crypto,
-  );
-  return `${certificate.toString("pem")}\n`;
 }

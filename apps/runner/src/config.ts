@@ -2,6 +2,7 @@
 import { address, commaList, commonConfig, secretFile } from "@gitspaces/daemon";
 import { isRedisUrl, REDIS_URL_FORMS } from "@gitspaces/daemon/redis";
 import { z } from "zod";
+import { CERTIFICATE_LIFE_MS } from "./certificate-life.ts";
 
 /** A single port in a variable arrives as a number. */
 const ports = z
@@ -51,6 +52,8 @@ export const RunnerConfig = z.strictObject({
   controlPlaneKeysFile: z.string().min(1),
   delegateEnrolTokenFile: secretFile,
   gatewayEnrolTokenFile: secretFile,
+  /** How long a certificate is valid, milliseconds; it is renewed at two thirds of that. Of a CA being replaced, what is longest counts. */
+  certificateLifeMs: z.int().min(seconds(5)).default(CERTIFICATE_LIFE_MS),
   /** How long a VM may take until its agent is ready, milliseconds. */
   vmStartMs: z.int().min(1_000).default(seconds(60)),
   /** How often records and provider are compared, milliseconds. */

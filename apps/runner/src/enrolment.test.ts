@@ -8,6 +8,7 @@ import { createLog } from "@gitspaces/daemon";
 import { enrol, keyFingerprint, makeCsr } from "@gitspaces/daemon/certificates";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Ca, openCa, readCsr } from "./ca.ts";
+import { caMembers } from "./ca/members.ts";
 import { startEnrolment } from "./enrolment.ts";
 import { enrolmentTokens } from "./enrolment-tokens.ts";
 import { openOwnIdentity } from "./own-identity.ts";
@@ -44,6 +45,7 @@ async function openListener() {
         ca,
         identity: own.current,
         installation: "local-test",
+        members: caMembers(redis, store, "local-test"),
         tokens,
         store,
         clock,

@@ -20,6 +20,7 @@ import type { TlsIdentity } from "@gitspaces/daemon/certificates";
 import type { Provider } from "@gitspaces/providers";
 import { fastify } from "fastify";
 import { type Ca, readCsr } from "./ca.ts";
+import type { CaMembers } from "./ca/members.ts";
 import type { EnrolmentTokens } from "./enrolment-tokens.ts";
 import type { VmStore } from "./vm-store.ts";
 
@@ -30,6 +31,8 @@ type Collaborators = {
   ca: Ca;
   identity: TlsIdentity;
   installation: string;
+  /** Remembers who was given what. */
+  members: Pick<CaMembers, "given">;
   tokens: EnrolmentTokens;
   joinTokens: JoinTokens;
   store: VmStore;
@@ -143,7 +146,9 @@ async function renew({ csr, certificate }: RenewRequest, collaborators: Collabor
   const request = await readCsr(csr);
   const present = readCertificate(certificate);
   const name = parseCertificateName(/^URI:([^,\s]+)$/.exec(present.subjectAltName ?? "")?.[1] ?? "");
-  if (!ca.signed(present) || name?.installation !== installation)
+  // A VM may sleep through the end of the CA it was made under; being on record under its key is what counts then too.
+  const isOurs = name?.role === "vm" ? ca.everSigned(present) : ca.signed(present);
+  if (!isOurs || name?.installation !== installation)
     throw fail("denied", "The certificate was not issued by this installation.", { field: "certificate" });
   const keyFingerprint = createHash("sha256")
     .update(present.publicKey.export({ type: "spki", format: "der" }))
@@ -180,10 +185,14 @@ async function answer(
   role: Role,
   name: string,
   keys: KeySet,
-  { ca, installation, clock }: Collaborators,
+  { ca, installation, clock, members }: Collaborators,
 ): Promise<EnrolAnswer> {
-  const certificate = await ca.issue(publicKey, role, name, clock.now());
-  return { certificate, ca: ca.certificate, installation, controlPlaneKeys: keys };
+  const now = clock.now();
+  // One moment's word: a rotation may go on while the certificate is made.
+  const { trusted, record } = ca;
+  const certificate = await ca.issue(publicKey, role, name, now);
+  await members.given(`${role}/${name}`, { certificate, record, at: now, until: now + ca.lifeMs });
+  return { certificate, ca: trusted, installation, controlPlaneKeys: keys };
 }
 
 /** Read for each answer, so that rotated keys reach whoever enrols or renews next. */

@@ -65,6 +65,14 @@ const ofTheQueue = [
   "runner.beforeAnswer",
 ] as const;
 
+/** Passed in place by a rotation of the certificate authority, after each thing that it leaves on the disk. */
+export const caPoints = {
+  key: "runner.afterCaKey",
+  announce: "runner.afterCaAnnounced",
+  switch: "runner.afterCaSwitched",
+  drop: "runner.afterCaDropped",
+} as const;
+
 /** Passed only when a pool has a VM too many, a record was lost, or a runner stops in good order. */
 const rare: readonly string[] = [
   "runner.afterRenew",
@@ -76,10 +84,12 @@ const rare: readonly string[] = [
   "runner.afterDiscarded",
   "runner.afterSlotFreed",
   ...Object.values(effects.mender).map((name) => `runner.after${name}`),
+  ...Object.values(caPoints),
 ];
 
 const allNames: readonly string[] = [
   ...ofTheQueue,
+  ...Object.values(caPoints),
   ...[...Object.values(effects).flatMap((methods) => Object.values(methods)), ...Object.values(labels)].map(
     (name) => `runner.after${name}`,
   ),

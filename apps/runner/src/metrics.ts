@@ -1,6 +1,7 @@
 // The runner's figures. Labels are pools, stages and outcomes, never Gitspaces or VMs, so that their number stays small.
 import type { Timings } from "@gitspaces/contracts";
 import { isWarm, type Vm } from "@gitspaces/vm-pool";
+import type { Progress } from "./ca/rotating.ts";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 export type Metrics = ReturnType<typeof runnerMetrics>;
@@ -41,7 +42,23 @@ export function runnerMetrics(register: Registry) {
     labelNames: ["pool"],
     registers,
   });
+  const rotation = new Gauge({
+    name: "gitspaces_runner_ca_rotation",
+    help: "1 for where the rotation of the certificate authority is",
+    labelNames: ["phase"],
+    registers,
+  });
+  const waitedFor = new Gauge({
+    name: "gitspaces_runner_ca_waited_for",
+    help: "Processes that keep the rotation of the certificate authority where it is, 20 at most",
+    registers,
+  });
   return {
+    rotation(progress: Progress): void {
+      for (const phase of ["none", "announced", "retiring"] as const)
+        rotation.set({ phase }, phase === progress.phase ? 1 : 0);
+      waitedFor.set(progress.waitedFor.length);
+    },
     pool(pool: string, present: readonly Vm[]): void {
       const warm = present.filter(isWarm).length;
       const owned = present.filter((vm) => vm.owner !== null).length;

@@ -16,6 +16,8 @@ import type { Redis } from "ioredis";
 import { Registry } from "prom-client";
 import { agentClient } from "./agent-client.ts";
 import { type Ca, openCa } from "./ca.ts";
+import { caMembers } from "./ca/members.ts";
+import { startRotating } from "./ca/rotating.ts";
 import { claiming } from "./claiming.ts";
 import { claimStore } from "./claim-store.ts";
 import type { RunnerConfig } from "./config.ts";
@@ -85,7 +87,8 @@ export async function startRunner({
   const hearing = setInterval(() => void hearRedis().catch(() => undefined), HEAR_REDIS_MS);
   opened.defer(() => clearInterval(hearing));
 
-  const ca = await openCa(join(config.dataFolder, "ca"), installation, clock.now());
+  const caFolder = join(config.dataFolder, "ca");
+  const ca = await openCa(caFolder, installation, clock.now(), config.certificateLifeMs);
   const own = opened.use(
     await openOwnIdentity({ ca, installation, clock, log, onRenewed: (next) => enrolment.useIdentity(next) }),
   );
@@ -96,6 +99,7 @@ export async function startRunner({
     withPoints.agents(agentClient(own)),
     runnerMetrics(register),
   ];
+  const members = caMembers(redis, store, installation);
   const making = vmMaking({
     provider: withPoints.provider(provider, "making"),
     store,
@@ -103,7 +107,7 @@ export async function startRunner({
     agents,
     installation,
     enrolUrl,
-    caFingerprint: ca.fingerprint,
+    caFingerprint: () => ca.fingerprint,
     vmStartMs,
     log,
   });
@@ -114,6 +118,7 @@ export async function startRunner({
       ca,
       identity: own.current,
       installation,
+      members,
       tokens,
       joinTokens: {
         delegate: () => readSecret(config.delegateEnrolTokenFile),
@@ -125,6 +130,18 @@ export async function startRunner({
       clock,
       log,
       onEnrolled: (id) => making.enrolled(id),
+    }),
+  );
+
+  opened.use(
+    startRotating({
+      ca,
+      folder: caFolder,
+      members,
+      clock,
+      log,
+      onChange: async () => await own.renew(),
+      onProgress: (progress) => metrics.rotation(progress),
     }),
   );
 
@@ -198,7 +215,7 @@ export async function startRunner({
   const worker = opened.use(
     startTaskWorker({ redis, tasks: tellingPools(tasks, states), taskLockMs: config.taskLockMs, metrics, clock, log }),
   );
-  const folders = [config.dataFolder, join(config.dataFolder, "ca")];
+  const folders = [config.dataFolder, caFolder];
   const disk = opened.use(
     startCanary({
       what: "a write to the data folder",

@@ -18,7 +18,8 @@ type Collaborators = {
   agents: AgentClient;
   installation: string;
   enrolUrl: string;
-  caFingerprint: string;
+  /** The CA that a new VM enrols with; another one after a rotation. */
+  caFingerprint: () => string;
   vmStartMs: number;
   log: Logger;
 };
@@ -65,7 +66,7 @@ export function vmMaking({
     const preload = preloadFor(pool);
     const metadata = {
       enrolUrl,
-      caFingerprint,
+      caFingerprint: caFingerprint(),
       token,
       instanceId: id,
       ...(preload === undefined ? {} : { preload }),

@@ -24,6 +24,8 @@ export const redisKeys = {
   rebuild: (comparison: string) => `gs:rebuild:${comparison}`,
   /** A one-time sign-in code that was spent. */
   code: (jti: string) => `gs:code:${jti}`,
+  /** What each process that has a certificate was given last: `<role>/<name>` → who issued it, whom it trusts, until when. */
+  caMembers: (installation: string) => `gs:ca:members:${installation}`,
   /** An enrolment token, by the SHA-256 of its text. */
   enrolment: (hash: string) => `gs:enrolment:${hash}`,
 } as const;

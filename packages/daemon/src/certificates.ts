@@ -115,7 +115,8 @@ async function renew(enrolment: Enrolment, identity: TlsIdentity): Promise<TlsId
   return keep(
     enrolment,
     identity.key,
-    await postEnrolment(new URL("/renew", enrolment.enrolUrl), enrolment.caFingerprint, body, enrolment.signal),
+    // The pin is for the first time: it may name a CA that has been replaced and is believed no more.
+    await postEnrolment(new URL("/renew", enrolment.enrolUrl), { authorities: identity.ca }, body, enrolment.signal),
   );
 }
 
@@ -132,12 +133,20 @@ type Keeping = Omit<Enrolment, "token"> & {
   onRenewed: (identity: TlsIdentity) => void;
   log: Logger;
 };
-const RETRY_MS = 60_000;
+const LONGEST_RETRY_MS = 60_000;
+const SHORTEST_RETRY_MS = 1_000;
 const LONGEST_NAP_MS = 60_000;
 
 /** How long to sleep before looking at the clock again: a VM that was suspended wakes with timers that know nothing of it. */
 export function napMs(dueAt: number, now: number): number {
   return Math.min(Math.max(0, dueAt - now), LONGEST_NAP_MS);
+}
+
+/** How long to wait before asking again: a twentieth of the certificate's life, between a second and a minute. */
+export function retryMs(certificatePem: string): number {
+  const { validFrom, validTo } = new X509Certificate(certificatePem);
+  const lifeMs = Date.parse(validTo) - Date.parse(validFrom);
+  return Math.min(LONGEST_RETRY_MS, Math.max(SHORTEST_RETRY_MS, lifeMs / 20));
 }
 
 /** Renews the certificate for as long as the process lives; hands each new one to `onRenewed`. */
@@ -152,13 +161,13 @@ export function keepCertificate({ identity, onRenewed, log, token = "", ...enrol
       try {
         present = await renewOrJoin(whole, present);
         // Also a new one may be due at once, if clocks differ much: the listener is not asked in a circle.
-        dueAt = Math.max(renewalTime(present.certificate), Date.now() + RETRY_MS);
+        dueAt = Math.max(renewalTime(present.certificate), Date.now() + retryMs(present.certificate));
         onRenewed(present);
         log.info({ until: new X509Certificate(present.certificate).validTo }, "certificate renewed");
       } catch (err) {
         signal.throwIfAborted();
         log.warn({ err }, "certificate could not be renewed, trying again");
-        dueAt = Date.now() + RETRY_MS;
+        dueAt = Date.now() + retryMs(present.certificate);
       }
     }
   })().catch((error: unknown) => {

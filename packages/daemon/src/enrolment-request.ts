@@ -1,29 +1,32 @@
-// One HTTPS request to the enrolment listener, whose only trust anchor is the fingerprint of the installation's CA.
-import { createHash, X509Certificate } from "node:crypto";
+// One HTTPS request to the enrolment listener, believed by the fingerprint of the installation's CA or by those trusted already.
+import { X509Certificate } from "node:crypto";
 import { request } from "node:http";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { EnrolAnswer, fail, FailureError, parse, parseCertificateName, Problem } from "@gitspaces/contracts";
+import { isVouchedFor, type Trust } from "./vouching.ts";
 
 const DEADLINE_MS = 10_000;
 
-/** The CA certificate of the peer's chain, if it has the fingerprint and signed the peer's valid runner certificate. */
-function pinned(socket: TLSSocket, caFingerprint: string): boolean {
+/** A chain grows by two with each rotation of the CA, and the runner keeps eight. */
+const LONGEST_CHAIN = 32;
+
+/** Whether the peer showed a valid certificate of a runner that those who are trusted vouch for. */
+function isOurs(socket: TLSSocket, trust: Trust): boolean {
   const chain: X509Certificate[] = [];
   let each: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (each?.raw !== undefined && chain.length < 4) {
+  while (each?.raw !== undefined && chain.length < LONGEST_CHAIN) {
     chain.push(new X509Certificate(each.raw));
     each = each.issuerCertificate === each ? undefined : each.issuerCertificate;
   }
-  const [leaf] = chain;
-  const ca = chain.find((candidate) => createHash("sha256").update(candidate.raw).digest("hex") === caFingerprint);
-  if (leaf === undefined || ca === undefined || !leaf.verify(ca.publicKey)) return false;
+  const [leaf, ...shown] = chain;
+  if (leaf === undefined || !isVouchedFor(leaf, shown, trust)) return false;
   const uri = /^URI:([^,\s]+)$/.exec(leaf.subjectAltName ?? "")?.[1] ?? "";
   const now = Date.now();
   const valid = now >= Date.parse(leaf.validFrom) && now <= Date.parse(leaf.validTo);
   return valid && parseCertificateName(uri)?.role === "runner";
 }
 
-async function open(url: URL, caFingerprint: string, signal: AbortSignal): Promise<TLSSocket> {
+async function open(url: URL, trust: Trust, signal: AbortSignal): Promise<TLSSocket> {
   signal.throwIfAborted();
   const socket = connect({
     host: url.hostname,
@@ -43,22 +46,27 @@ async function open(url: URL, caFingerprint: string, signal: AbortSignal): Promi
   } finally {
     signal.removeEventListener("abort", abort);
   }
-  if (pinned(socket, caFingerprint)) return socket;
+  if (isOurs(socket, trust)) return socket;
   socket.destroy();
-  throw fail("denied", `${url.origin} did not show the CA certificate with fingerprint ${caFingerprint}.`, {
+  throw fail("denied", `${url.origin} did not show ${described(trust)}.`, {
     retry: "later",
   });
 }
 
-/** Posts to the enrolment listener. @throws {FailureError} the listener's own failure, or `denied` when it is not ours. */
+function described(trust: Trust): string {
+  if ("fingerprint" in trust) return `the CA certificate with fingerprint ${trust.fingerprint}`;
+  return "a certificate that an authority of this installation vouches for";
+}
+
+/** Posts to the enrolment listener; `trust` may be a fingerprint by itself. @throws {FailureError} the listener's own failure, or `denied` when it is not ours. */
 export async function postEnrolment(
   url: URL,
-  caFingerprint: string,
+  trust: Trust | string,
   body: unknown,
   signal: AbortSignal,
 ): Promise<EnrolAnswer> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
-  const socket = await open(url, caFingerprint, within);
+  const socket = await open(url, typeof trust === "string" ? { fingerprint: trust } : trust, within);
   try {
     const { status, text } = await exchange(socket, url, JSON.stringify(body), within);
     const json: unknown = JSON.parse(text);
