@@ -36,7 +36,7 @@ type AddRequest = { addRequest(request: ClientRequest, options: object): void };
 /** `stale`: the pooled socket had died before it was used, and nothing of the request was lost. */
 type Outcome = "done" | "stale";
 
-/** A forwarder by http-proxy 1.x. Known to lose interim answers (103) and trailers. */
+/** A forwarder by http-proxy 1.x. Known to lose interim answers (100, 103) and trailers. */
 export function httpProxyForwarder(): Forwarder {
   const proxy = httpProxy.createProxyServer({});
   const agents = new WeakMap<Upstream, TunnelAgent>();
@@ -129,6 +129,8 @@ function attempt(
         (agent as unknown as AddRequest).addRequest(asked, options);
       },
     };
+    // It would be passed on without its answer ever coming back, so it is answered here.
+    if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue();
     delete request.headers.expect;
     const target = { protocol: "http:", host: "gitspace", port: 80 };
     proxy.web(request, response, { target, agent: seat, selfHandleResponse: true, toProxy: true }, broke);

@@ -30,6 +30,11 @@ export async function listenForVisits(house: House, listen: Address | Doorway): 
     house.eventStreams.see(request, response);
     void visit(house, request, response);
   });
+  // Whether the body is wanted, the server inside says; an answer before it came is the last one on its connection.
+  server.on("checkContinue", (request, response) => {
+    response.shouldKeepAlive = false;
+    server.emit("request", request, response);
+  });
   server.on("upgrade", (request, socket, head) => {
     if (reserve.isRefused(request.socket)) socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
     else if (!gate.turnsAway(request, () => answerOn(request, socket))) void visitUpgrade(house, request, socket, head);

@@ -25,7 +25,9 @@ export type TestAgent = {
 
 export async function startAgent(identity: TlsIdentity): Promise<TestAgent> {
   const sockets = new Set<Socket>();
-  const server = createServer({ ...serverTls(identity) }, (request, response) => agent.onTask(request, response));
+  const server = createServer({ ...serverTls(identity), allowHalfOpen: true }, (request, response) =>
+    agent.onTask(request, response),
+  );
   const agent: TestAgent = {
     port: 0,
     ports: new Map(),
