@@ -23,6 +23,8 @@ export type GatewayProcess = {
   /** Every process of it that lives. */
   members: () => Member[];
   current: () => Member;
+  /** Processes on their way: started to take over, and not yet told of. */
+  successors: () => number[];
   /** Has it hand over; resolves with the pid of the new current process. */
   handOver: () => Promise<number>;
   /** The status of `/readyz`, 0 when nobody answers. */
@@ -96,6 +98,12 @@ export async function startGatewayProcess(
       if (found === undefined) throw new Error(`nobody is current: ${text.slice(-2_000)}`);
       return found;
     },
+    successors() {
+      const known = members().map(({ pid }) => pid);
+      return readdirSync("/proc")
+        .map(Number)
+        .filter((pid) => pid > 0 && !known.includes(pid) && isSuccessorOn(pid, data));
+    },
     async handOver() {
       const before = gateway.current();
       process.kill(before.pid, "SIGHUP");
@@ -134,13 +142,19 @@ export async function eventually(
     if (performance.now() > until) throw new Error(`it never came true that ${what}`);
 }
 
-/** Descriptors of a process, for telling what it holds. */
-export function descriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
-}
-
 export function residentMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024;
+}
+
+function isSuccessorOn(pid: number, data: string): boolean {
+  try {
+    const env = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    const isOurs = env.includes(`GITSPACES_DATA_FOLDER=${data}`) && command.includes("/main.ts");
+    return isOurs && !command.startsWith("/bin/sh") && env.some((each) => each.startsWith("GITSPACES_PREDECESSOR="));
+  } catch {
+    return false;
+  }
 }
 
 function portOf(listen: string | undefined): number | undefined {

@@ -1,0 +1,174 @@
+// A thousand WebSockets and fifty SSH sessions that count, while the gateway hands over ten times: nobody is dropped, no byte is lost.
+import { once } from "node:events";
+import { createServer, get } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import {
+  eventually,
+  type GatewayProcess,
+  residentMb,
+  startGatewayProcess,
+} from "../../apps/gateway/src/testing/gateway-process.ts";
+import { ADA, DOMAIN, openStreet, type Street } from "../../apps/gateway/src/testing/street.ts";
+
+const HAND_OVERS = 10;
+const SOCKETS_EACH = 100;
+const COUNT_EVERY_MS = 500;
+const ECHO = 4_000;
+
+let opened: AsyncDisposableStack;
+let street: Street;
+let gateway: GatewayProcess;
+let cookie: string;
+beforeAll(async () => {
+  opened = new AsyncDisposableStack();
+  street = opened.use(await openStreet());
+  await street.controlPlane.publish({ gitspaceId: ADA });
+  await street.setRoute();
+  cookie = await street.cookie("ada", `${ECHO}--${ADA}.${DOMAIN}`);
+  street.agent.ports.set(ECHO, await startEcho());
+  gateway = opened.use(
+    await startGatewayProcess(street, {
+      OLD_PROCESSES: String(HAND_OVERS + 1),
+      LIMIT_VISITS_PER_GITSPACE: "0",
+      LIMIT_VISITS_PER_USER: "0",
+    }),
+  );
+  await eventually("the Gitspace is served", 10_000, async () => (await ask()) === 200);
+});
+afterAll(async () => opened.disposeAsync());
+
+/** Says every message again, whatever it is. */
+async function startEcho(): Promise<number> {
+  const server = createServer((_request, response) => void response.end("inside"));
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  opened.defer(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+const host = (): string => `${ECHO}--${ADA}.${DOMAIN}:${gateway.port}`;
+
+async function ask(): Promise<number> {
+  const headers = { host: host(), cookie };
+  const [answer] = await once(get({ host: "127.0.0.1", port: gateway.port, headers, agent: false }), "response");
+  answer.resume();
+  return answer.statusCode;
+}
+
+/** Counts along one connection: each number is sent once, and has to come back once, in order. */
+class Counter {
+  readonly #socket: WebSocket;
+  #sent = 0;
+  #heard = 0;
+  wrong: string[] = [];
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data: Buffer) => {
+      if (data.readUInt32BE() !== this.#heard++) this.wrong.push(`${data.readUInt32BE()} after ${this.#heard - 2}`);
+    });
+    socket.once("close", (code) => this.wrong.push(`closed with ${code}`));
+    socket.on("error", (error) => this.wrong.push(error.message));
+  }
+
+  count(): void {
+    // Not of one size, so that frames and reads do not end together.
+    const message = Buffer.alloc(4 + (this.#sent % 300));
+    message.writeUInt32BE(this.#sent++);
+    this.#socket.send(message);
+  }
+
+  get isWhole(): boolean {
+    return this.#heard === this.#sent && this.#sent > 0;
+  }
+
+  end(): void {
+    this.#socket.removeAllListeners("close").terminate();
+  }
+}
+
+async function openCounter(): Promise<Counter> {
+  const headers = { host: host(), cookie, origin: `http://${host()}` };
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/`, { headers, perMessageDeflate: false });
+  await once(socket, "open");
+  return new Counter(socket);
+}
+
+/** Asks by a new connection, again and again, until told to stop; gives what was not answered 200. */
+function askAlways(): { stop: () => Promise<{ asked: number; failed: unknown[] }> } {
+  const stop = new AbortController();
+  const asking = (async () => {
+    const failed: unknown[] = [];
+    let asked = 0;
+    for (; !stop.signal.aborted; await sleep(10)) {
+      const status = await ask().catch((error: Error) => error.message);
+      asked++;
+      if (status !== 200) failed.push(status);
+    }
+    return { asked, failed };
+  })();
+  return {
+    stop: async () => {
+      stop.abort();
+      return await asking;
+    },
+  };
+}
+
+test("I11 E15: connections spread over 10 hand-overs are neither dropped nor lose a byte, and nobody new is refused", async () => {
+  const counters: Counter[] = [];
+  const counting = setInterval(() => counters.forEach((counter) => counter.count()), COUNT_EVERY_MS);
+  const asking = askAlways();
+  const pids = new Set([gateway.current().pid]);
+  for (let round = 0; round < HAND_OVERS; round++) {
+    for (let batch = 0; batch < SOCKETS_EACH; batch += 20)
+      counters.push(...(await Promise.all(Array.from({ length: 20 }, openCounter))));
+    pids.add(await gateway.handOver());
+  }
+  expect(pids.size).toBe(HAND_OVERS + 1);
+  expect(counters).toHaveLength(HAND_OVERS * SOCKETS_EACH);
+  const { asked, failed } = await asking.stop();
+  expect(failed).toEqual([]);
+  expect(asked).toBeGreaterThan(HAND_OVERS);
+  clearInterval(counting);
+  for (const counter of counters) counter.count();
+  await eventually("every number came back", 10_000, () => counters.every((counter) => counter.isWhole));
+  expect(counters.flatMap((counter) => counter.wrong)).toEqual([]);
+  const members = gateway.members();
+  expect(members).toHaveLength(HAND_OVERS + 1);
+  for (const { pid } of members) expect(residentMb(pid)).toBeLessThan(300);
+  for (const counter of counters) counter.end();
+  await eventually("the old processes that nobody uses have ended", 10_000, () => gateway.members().length === 2);
+});
+
+test("I11: a successor killed in the middle of a hand-over leaves everything as it was", async () => {
+  const counter = await openCounter();
+  const before = gateway.current().pid;
+  process.kill(before, "SIGHUP");
+  const isStarted = (): boolean => gateway.successors().length > 0;
+  await eventually("a successor starts", 10_000, isStarted);
+  for (const pid of gateway.successors()) process.kill(pid, "SIGKILL");
+  const failed = (): boolean => gateway.members().some(({ pid, failed }) => pid === before && failed !== undefined);
+  await eventually("the old process says why it serves on", 10_000, failed);
+  expect([await ask(), gateway.current().pid]).toEqual([200, before]);
+  counter.count();
+  await eventually("the number came back", 3_000, () => counter.isWhole);
+  expect(await gateway.handOver()).not.toBe(before);
+  counter.end();
+});
+
+test("I5: an old process obeys a revocation within 2 s", async () => {
+  const counter = await openCounter();
+  await gateway.handOver();
+  await street.controlPlane.revoke({ user: "ada", before: Date.now() + 1_000 });
+  await eventually("the connection is ended", 2_000, () => counter.wrong.length > 0);
+  expect(await ask()).not.toBe(200);
+});
