@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
+import type { Duplex } from "node:stream";
 import { json } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { connect as tlsConnect } from "node:tls";
@@ -22,8 +23,7 @@ export async function carry(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<void> {
-  const socket = await open(url, env, signal);
-  const bytes = websocketBytes(socket);
+  const bytes = await open(url, env, signal);
   const stop = (): void => void bytes.destroy();
   signal.addEventListener("abort", stop, { once: true });
   // The far side may be done before ssh has closed its end; nobody waits for more input then.
@@ -40,7 +40,7 @@ export async function carry(
   }
 }
 
-async function open(url: URL, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<WebSocket> {
+async function open(url: URL, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Duplex> {
   const late = AbortSignal.timeout(HANDSHAKE_MS);
   // Handed on to the request, though its type does not say so.
   const options: ClientOptions & { lookup: LookupFunction } = {
@@ -61,17 +61,22 @@ async function open(url: URL, env: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     throw await refusal(url, response as IncomingMessage);
   });
   refused.catch(() => undefined);
-  const opened = once(socket, "open", { signal: AbortSignal.any([signal, late]) }).catch((cause: Error) => {
-    throw unreachable(url.host, cause);
-  });
+  const opened = Promise.withResolvers<Duplex>();
+  opened.promise.catch(() => undefined);
+  // The far side may speak first, and together with its handshake: it is listened to from the very moment.
+  socket.once("open", () => opened.resolve(websocketBytes(socket)));
+  socket.once("error", (cause) => opened.reject(unreachable(url.host, cause)));
+  const stop = (): void => opened.reject(unreachable(url.host, new Error("no answer in time")));
+  const until = AbortSignal.any([signal, late]);
+  until.addEventListener("abort", stop, { once: true });
   try {
-    await Promise.race([opened, refused]);
-    return socket;
+    return await Promise.race([opened.promise, refused]);
   } catch (error) {
-    opened.catch(() => undefined);
     socket.on("error", () => undefined);
     socket.terminate();
     throw error;
+  } finally {
+    until.removeEventListener("abort", stop);
   }
 }
 

@@ -143,6 +143,8 @@ test("ssh runs the system's own ssh with one known host, one key, and ends with 
   expect(carried.out).toContain(`ProxyCommand='${launcher}' ssh-proxy --gateway 'http://gitspaces.localhost:7401' %r`);
 });
 
+const GREETING = "SSH-2.0-first\r\n";
+
 /** A gateway that gives back what it is sent, or refuses. */
 async function gateway(refuse?: number) {
   const hosts: (string | undefined)[] = [];
@@ -166,6 +168,8 @@ async function gateway(refuse?: number) {
     }
     sockets.handleUpgrade(request, socket, head, (open) => {
       const bytes = websocketBytes(open);
+      // As an SSH server does, it speaks first, together with its handshake.
+      bytes.write(GREETING);
       void pipeline(bytes, bytes).catch(() => undefined);
     });
   });
@@ -189,7 +193,7 @@ test("ssh-proxy carries megabytes there and back, asks no control plane, and end
   const sent = randomBytes(3 * 1024 * 1024).toString("base64");
   const env = { GITSPACES_URL: "http://127.0.0.1:1" };
   const { code, out } = await run(["ssh-proxy", "--gateway", door.url, id], { env, input: sent });
-  expect({ code, isWhole: out === sent }).toEqual({ code: 0, isWhole: true });
+  expect({ code, isWhole: out === GREETING + sent }).toEqual({ code: 0, isWhole: true });
   expect(door.hosts).toEqual([`${id}.gitspaces.localhost:${door.port} /.gitspaces/ssh undefined`]);
 });
 
@@ -218,7 +222,7 @@ test("ssh-proxy goes by the network's proxy, and past it where NO_PROXY says", a
   await once(proxy, "listening");
   const env = { HTTP_PROXY: `http://ada:secret@127.0.0.1:${(proxy.address() as AddressInfo).port}` };
   const args = ["ssh-proxy", "--gateway", "http://gitspaces.example", id];
-  expect(await run(args, { env, input: "through" })).toMatchObject({ code: 0, out: "through" });
+  expect(await run(args, { env, input: "through" })).toMatchObject({ code: 0, out: `${GREETING}through` });
   expect(tunnels).toEqual([`${id}.gitspaces.example:80 Basic ${Buffer.from("ada:secret").toString("base64")}`]);
   const direct = await run(["ssh-proxy", "--gateway", "http://gitspaces.invalid", id], {
     env: { ...env, NO_PROXY: ".invalid" },
