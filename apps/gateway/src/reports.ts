@@ -1,19 +1,18 @@
 // What the control plane hears from a gateway: that it is well, and which Gitspaces were used. Kept on disk while it is away.
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GatewayReport, GatewayReports } from "@gitspaces/contracts";
+import type { GatewayReport, GatewayReports } from "@gitspaces/contracts";
 import type { Clock, Logger } from "@gitspaces/daemon";
-import { writeWhole } from "./access-file.ts";
+import { ActivityLedger } from "./activity-ledger.ts";
 import { askControlPlane, type ControlPlane, expectSuccess } from "./control-plane.ts";
 import type { z } from "zod";
 import type { Activity } from "./live-connections.ts";
 
-const HEALTH_MS = 30_000;
+const PACE: Pace = { healthMs: 30_000, activityMs: 60_000 };
 /** A gateway that is not well yet says soon that it is. */
 const SOON_MS = 1_000;
-const ACTIVITY_MS = 60_000;
 const ANSWER_MS = 10_000;
-const KEPT = 500;
+/** What a process that ends tries to tell itself. */
+const LAST_MS = 1_000;
 
 export type Reporting = {
   controlPlane: ControlPlane;
@@ -30,9 +29,12 @@ export type Reporting = {
   file: string | undefined;
   clock: Clock;
   log: Logger;
+  pace?: Pace;
 };
+/** How often, milliseconds. */
+export type Pace = { healthMs: number; activityMs: number };
 
-/** Reports health every 30 s and activity every minute, until disposed. */
+/** Reports health every 30 s and activity every minute, until disposed; then what is left is sent, or kept. */
 export function startReports(reporting: Reporting): AsyncDisposable {
   const stop = new AbortController();
   const loop = report(reporting, stop.signal).catch((err: unknown) => {
@@ -47,55 +49,68 @@ export function startReports(reporting: Reporting): AsyncDisposable {
 }
 
 async function report(reporting: Reporting, signal: AbortSignal): Promise<void> {
-  const { gateway, version, isHealthy, takeActivity, countRoutes, ssh, file, clock, log } = reporting;
+  const { takeActivity, takeUses, isHealthy, file, clock, log, pace = PACE } = reporting;
+  const ledger = new ActivityLedger();
+  if (file !== undefined) await ledger.restore(file, log);
+  let isKept = !ledger.isEmpty;
+  const take = (at: number): void =>
+    ledger.add(takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
+  /** On disk is what could not be sent, and nothing once all was. */
   const keep = async (): Promise<void> => {
-    if (file === undefined) return;
-    await writeWhole(file, JSON.stringify(waiting)).catch((err: unknown) =>
-      log.warn({ err }, "reports could not be kept"),
-    );
+    if (file === undefined || (ledger.isEmpty && !isKept)) return;
+    isKept = !ledger.isEmpty;
+    await ledger.keep(file).catch((err: unknown) => log.warn({ err }, "reports could not be kept"));
   };
-  let waiting = file === undefined ? [] : await readKept(file);
-  for (let toldAt = clock.now(); ; ) {
-    const at = clock.now();
-    if (at - toldAt >= ACTIVITY_MS) {
-      toldAt = at;
-      waiting.push(...takeActivity().map((activity) => ({ kind: "activity" as const, ...activity, at })));
+  try {
+    for (let toldAt = clock.now(); ; ) {
+      const at = clock.now();
+      if (at - toldAt >= pace.activityMs) {
+        toldAt = at;
+        take(at);
+      }
+      ledger.add(takeUses());
+      try {
+        await sendAll(reporting, ledger, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        log.debug({ reason: (error as Error).message }, "reports are kept until the control plane is back");
+      }
+      await keep();
+      await sleep(isHealthy() ? pace.healthMs : SOON_MS, undefined, { signal, ref: false });
     }
-    waiting.push(...reporting.takeUses());
-    const about = { gateway, version, healthy: isHealthy(), routes: countRoutes(), ...ssh() };
-    const health: GatewayReport = { kind: "health", ...about, at };
-    const wasKept = waiting.length > 0;
-    const told = file === undefined ? waiting : [health, ...waiting];
-    try {
-      if (told.length > 0) await send(reporting.controlPlane, told, signal);
-      waiting = [];
-      if (wasKept) await keep();
-    } catch (error) {
-      waiting = waiting.slice(-KEPT);
-      // Also when this process ends: the next one sends what waits.
-      if (wasKept) await keep();
-      signal.throwIfAborted();
-      log.debug({ reason: (error as Error).message }, "reports are kept until the control plane is back");
-    }
-    await sleep(health.healthy ? HEALTH_MS : SOON_MS, undefined, { signal, ref: false });
+  } finally {
+    take(clock.now());
+    ledger.add(takeUses());
+    if (!ledger.isEmpty) await sendAll(reporting, ledger, AbortSignal.timeout(LAST_MS)).catch(() => undefined);
+    await keep();
   }
 }
 
-async function send(controlPlane: ControlPlane, reports: GatewayReport[], signal: AbortSignal): Promise<void> {
+/** Tells health, and every batch of activity after the other. @throws what the first that is not taken throws. */
+async function sendAll(reporting: Reporting, ledger: ActivityLedger, signal: AbortSignal): Promise<void> {
+  const { gateway, version, isHealthy, countRoutes, ssh, file, clock, controlPlane } = reporting;
+  const about = { gateway, version, healthy: isHealthy(), routes: countRoutes(), ...ssh() };
+  const health: GatewayReport[] = file === undefined ? [] : [{ kind: "health", ...about, at: clock.now() }];
+  let batch = ledger.next();
+  if (batch === undefined && health.length > 0) await send(controlPlane, { reports: health }, signal);
+  for (; batch !== undefined; batch = ledger.next()) {
+    const named = health.length === 0 ? {} : { batch: batch.id };
+    await send(controlPlane, { reports: [...health, ...batch.lines], ...named }, signal);
+    ledger.taken(batch);
+  }
+}
+
+async function send(
+  controlPlane: ControlPlane,
+  reports: z.input<typeof GatewayReports>,
+  signal: AbortSignal,
+): Promise<void> {
   const answer = await askControlPlane(controlPlane, {
     method: "POST",
     path: "api/gateway/v1/reports",
-    body: JSON.stringify({ reports } satisfies z.input<typeof GatewayReports>),
+    body: JSON.stringify(reports),
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   });
   expectSuccess(answer);
   answer.resume();
-}
-
-async function readKept(file: string): Promise<GatewayReport[]> {
-  try {
-    return GatewayReports.parse({ reports: JSON.parse(await readFile(file, "utf8")) }).reports;
-  } catch {
-    return [];
-  }
 }
