@@ -1,7 +1,8 @@
 // The correctness matrix, row by row through the whole gateway, for both engines: as good as the best proxy known for each row.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Inside, openRawInside } from "./testing/raw-inside.ts";
-import { type Client, openClient, rows } from "./testing/correctness-rows.ts";
+import { rows } from "./testing/correctness/matrix.ts";
+import { type Client, openClient } from "./testing/correctness/row.ts";
 import { ADA, DOMAIN, openStreet, type Street, until } from "./testing/street.ts";
 
 /** What an engine is known to lose, and what it does instead. */
@@ -44,14 +45,14 @@ const table = Object.keys(losses).flatMap((engine) =>
 );
 
 test.each(table)("$title", async ({ engine, row }) => {
-  const { street, cookie } = streets.get(engine) ?? expect.unreachable();
+  const { street, cookie } = need(streets.get(engine));
   const { port } = street.gateway.address;
   street.agent.ports.set(8089, inside.port);
   const host = `${ADA}.${DOMAIN}:${port}`;
   const observed = await row.play({
     inside,
     host,
-    async client() {
+    client: async () => {
       const client = await openClient(port);
       clients.push(client);
       return client;
@@ -68,3 +69,8 @@ test.each(table)("$title", async ({ engine, row }) => {
   });
   expect(observed).toEqual(losses[engine]?.[row.name] ?? row.best);
 });
+
+function need<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the street was not opened");
+  return value;
+}

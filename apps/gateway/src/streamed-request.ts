@@ -74,7 +74,7 @@ function exchange(
         sayHead(response, answer.statusCode ?? 0, answer.statusMessage ?? "", answer.rawHeaders, policy);
       } catch (error) {
         asked.destroy();
-        return reject(error as Error);
+        return reject(error);
       }
       response.flushHeaders();
       answer.once("end", () => sayTrailers(response, answer.rawTrailers));

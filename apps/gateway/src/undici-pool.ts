@@ -52,7 +52,7 @@ export function upstreamPools(): (upstream: Upstream) => Pool {
       keepAliveTimeout: IDLE_MS,
       maxHeaderSize: HEAD_BYTES,
       allowH2: false,
-      factory: (origin, options) => new Lane(origin, options as Client.Options, upstream),
+      factory: (origin, options) => new Lane(origin, options, upstream),
     });
     pools.set(upstream, pool);
     const end = (): void => void pool.destroy();
