@@ -151,8 +151,8 @@ test("what a trusted proxy says of its client reaches the Gitspace, and what any
   const lines = ["X-Forwarded-For: 6.6.6.6, 7.7.7.7", "X-Forwarded-Proto: https", "X-Real-IP: 6.6.6.6"];
   const heard = async (localAddress: string) => {
     expect((await readAnswer(say(dial(localAddress), "GET / HTTP/1.1", ...lines))).status).toBe(200);
-    const { headers } = street.inside.requests.at(-1) ?? { headers: {} };
-    return [headers["x-forwarded-for"], headers["x-forwarded-proto"], headers["x-real-ip"]];
+    const headers = street.inside.requests.at(-1)?.headers;
+    return [headers?.["x-forwarded-for"], headers?.["x-forwarded-proto"], headers?.["x-real-ip"]];
   };
   expect(await heard("127.0.0.2")).toEqual(["7.7.7.7", "https", undefined]);
   expect(await heard("127.0.0.1")).toEqual(["127.0.0.1", "http", undefined]);

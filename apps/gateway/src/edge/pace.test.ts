@@ -24,7 +24,7 @@ test("over any time, at whatever moments, no more pass than the burst and the pa
         now += step;
         if (pace.next("ada", now) === 0) passed++;
       }
-      return passed <= Math.floor((now / 1_000 + 2) * perSecond + 1e-6);
+      expect(passed).toBeLessThanOrEqual((now / 1_000 + 2) * perSecond + 1e-6);
     }),
   );
 });
