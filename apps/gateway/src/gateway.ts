@@ -14,7 +14,7 @@ import {
   startCanary,
   systemClock,
 } from "@gitspaces/daemon";
-import { serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import { certificateGauge, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import type { Redis } from "ioredis";
 import { Access } from "./access.ts";
 import { followAccess } from "./access-feed.ts";
@@ -42,7 +42,8 @@ import { startReports } from "./reports.ts";
 import { RouteFeed } from "./route-feed.ts";
 import { Routes } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
-import { openSsh, sshHostKeysOf } from "./ssh/open.ts";
+import { sshHostKeysOf } from "./ssh/host-keys.ts";
+import { openSsh } from "./ssh/open.ts";
 import { createTaskRelay } from "./task-relay.ts";
 import { Upstreams } from "./upstreams.ts";
 import { Progress } from "./waiting/progress.ts";
@@ -63,8 +64,6 @@ export type Gateway = {
   house: House;
   /** Stops writing files and telling health: another process does from now on. */
   yield: () => Promise<void>;
-  /** After the doors were left: resolves when nobody is connected any more. */
-  over: Promise<void>;
   /** Says goodbye to whoever is connected, after the grace for requests. */
   endAll: () => Promise<void>;
 } & AsyncDisposable;
@@ -192,6 +191,7 @@ export async function startGateway(
   await Promise.race([accessFeed.current, sleep(becomesCurrentMs, undefined, { ref: false })]);
 
   const relay = createTaskRelay({ identity: () => identity, routes, log });
+  certificateGauge(() => identity.certificate);
   identitySource.onRenewed((renewed) => {
     identity = renewed;
     relay.setSecureContext(serverTls(renewed));
@@ -242,7 +242,6 @@ export async function startGateway(
     adminAddress: admin.address,
     house,
     yield: () => writers.yield(),
-    over: Promise.all([visits.over, ssh.over, tasks.over, redirect?.over]).then(() => {}),
     endAll: () => endPolitely({ live, eventStreams, graceMs }),
     async [Symbol.asyncDispose]() {
       await stopPlainly(stopping);

@@ -2,23 +2,13 @@
 import { createRequire } from "node:module";
 import type { Algorithms } from "ssh2";
 
-/** What is offered on both sides of the gateway. Nothing of SHA-1, CBC, finite-field groups or DSA; strict kex is always on. */
+/**
+ * What is offered on both sides of the gateway: nothing of SHA-1, CBC, finite-field groups or NIST's curves, which audits refuse.
+ * Strict kex is always on. People's own keys may be of other kinds.
+ */
 export const algorithms = {
-  kex: [
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-  ],
-  serverHostKey: [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-  ],
+  kex: ["curve25519-sha256", "curve25519-sha256@libssh.org"],
+  serverHostKey: ["ssh-ed25519"],
   cipher: [
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",

@@ -1,5 +1,5 @@
 // The SSH door of the gateway: takes connections from its port and from WebSockets, lets people in by their keys, hosts their stay.
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
 import type { House } from "../house.ts";
@@ -20,9 +20,9 @@ const MOST_PER_ADDRESS = 128;
 const MOST_PER_GITSPACE = 64;
 const MOST_STRANGERS = 256;
 
-export type SshDoor = { server: Server; take: TakeSsh; end: () => void };
+export type SshDoor = { take: TakeSsh; end: () => void };
 
-/** Makes it; `server` listens nowhere yet. */
+/** Makes it; it listens nowhere itself. */
 export function makeSshDoor(house: House, hostKeys: readonly HostKey[]): SshDoor {
   const addresses = new Rooms(MOST_PER_ADDRESS);
   const ground = { house, rooms: new Rooms(MOST_PER_GITSPACE), ownKey: makeOwnKey() };
@@ -35,9 +35,6 @@ export function makeSshDoor(house: House, hostKeys: readonly HostKey[]): SshDoor
     keepaliveInterval: ASK_ALIVE_MS,
     keepaliveCountMax: MOST_UNANSWERED,
   });
-  /** ssh2 tells of a connection by its own object; the stream that it was given is in it. */
-  const streamOf = (connection: ssh2.Connection) => (connection as unknown as { _sock: Duplex })._sock;
-
   protocol.on("connection", (connection) => {
     const stream = streamOf(connection);
     const left = new AbortController();
@@ -71,9 +68,12 @@ export function makeSshDoor(house: House, hostKeys: readonly HostKey[]): SshDoor
     });
     protocol.injectSocket(stream as Socket);
   };
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) =>
-    take(socket, (socket.remoteAddress ?? "").replace(/^::ffff:/, "")),
-  );
   const end = (): void => inside.forEach((stream) => void stream.destroy());
-  return { server, take, end };
+  return { take, end };
+}
+
+/** ssh2 tells of a connection by its own object; the stream that it was given is in it. */
+function streamOf(connection: ssh2.Connection): Duplex {
+  const { _sock: stream } = connection as unknown as { _sock: Duplex };
+  return stream;
 }

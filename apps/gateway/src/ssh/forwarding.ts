@@ -83,14 +83,10 @@ export class Forwarding {
     if (this.#listening === client) return;
     this.#listening = client;
     client.on("tcp connection", ({ destIP, destPort, srcIP, srcPort }, accept, reject) => {
-      void this.#inwards(accept as Accept, reject as Reject, (answer) =>
-        this.#person.forwardOut(destIP, destPort, srcIP, srcPort, answer),
-      );
+      void this.#inwards(accept, reject, (answer) => this.#person.forwardOut(destIP, destPort, srcIP, srcPort, answer));
     });
     client.on("unix connection", ({ socketPath }, accept, reject) => {
-      void this.#inwards(accept as Accept, reject as Reject, (answer) =>
-        this.#person.openssh_forwardOutStreamLocal(socketPath, answer),
-      );
+      void this.#inwards(accept, reject, (answer) => this.#person.openssh_forwardOutStreamLocal(socketPath, answer));
     });
   }
 

@@ -30,7 +30,10 @@ export function isProven({ key, signature, blob, hashAlgo }: PublicKeyAuthContex
   if (signature === undefined || blob === undefined) return false;
   if (key.algo === "ssh-rsa" && hashAlgo === undefined) return false;
   const parsed = ssh2.utils.parseKey(key.data);
-  return !(parsed instanceof Error) && parsed.verify(blob, signature, hashAlgo) === true;
+  if (parsed instanceof Error) return false;
+  // It gives an error where its types say a boolean.
+  const verdict: unknown = parsed.verify(blob, signature, hashAlgo);
+  return verdict === true;
 }
 
 /** The owner's keys for an agent (`type blob` lines), the one in use first, as many as fit into a header. */

@@ -17,8 +17,8 @@ export function awaitLogin(
   let tries = 0;
   let questions = 0;
   const refuse = (context: AuthContext): void => {
-    context.reject(["publickey"]);
     if (tries >= MOST_TRIES || questions >= MOST_QUESTIONS) connection.end();
+    else context.reject(["publickey"]);
   };
   connection.on("authentication", (context) => {
     if (context.method !== "publickey") {

@@ -1,17 +1,15 @@
-// Opens the SSH door of a gateway, with its host keys and a word about what it lacks.
-import { join } from "node:path";
+// Opens the SSH door of a gateway. What speaks SSH is loaded for the first one who comes: a gateway nobody reaches so goes without.
+import { createServer } from "node:net";
 import type { Address } from "@gitspaces/daemon";
 import type { Doorway } from "../hand-over/doors.ts";
 import type { House } from "../house.ts";
 import { type Listening, open } from "../listener.ts";
+import type { TakeSsh } from "../ssh-over-websocket.ts";
 import { hasNativeCiphers } from "./algorithms.ts";
-import { makeSshDoor } from "./door.ts";
-import { type HostKey, hostKeysIn } from "./host-keys.ts";
+import type { SshDoor } from "./door.ts";
+import type { HostKey } from "./host-keys.ts";
 
-/** The host keys of the gateway whose own folder this is; made at its first start. */
-export function sshHostKeysOf(folder: string): HostKey[] {
-  return hostKeysIn(join(folder, "ssh"));
-}
+const KEEP_ALIVE_MS = 30_000;
 
 /** Listens for SSH, and takes connections from WebSockets from now on. */
 export async function openSsh(
@@ -21,8 +19,16 @@ export async function openSsh(
 ): Promise<Listening> {
   if (!hasNativeCiphers())
     house.log.warn("ssh2 was installed without its native ciphers, so SSH costs half as much processor time again");
-  const door = makeSshDoor(house, hostKeys);
-  house.takeSsh = door.take;
+  let door: Promise<SshDoor> | undefined;
+  const take: TakeSsh = (stream, remoteAddress) => {
+    stream.on("error", () => stream.destroy());
+    door ??= import("./door.ts").then(({ makeSshDoor }) => makeSshDoor(house, hostKeys));
+    void door.then((made) => made.take(stream, remoteAddress));
+  };
+  house.takeSsh = take;
   house.sshHostKeys = hostKeys.map(({ line }) => line);
-  return await open(door.server, place, async () => door.end());
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) =>
+    take(socket, (socket.remoteAddress ?? "").replace(/^::ffff:/, "")),
+  );
+  return await open(server, place, async () => (await door)?.end());
 }

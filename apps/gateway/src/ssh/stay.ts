@@ -35,7 +35,7 @@ export function hostStay(ground: Ground, person: Connection, guest: Guest, left:
   };
   const forwarding = new Forwarding(person, reach);
 
-  person.on("session", (accept) => serveSession(accept() as never, reach));
+  person.on("session", (accept) => serveSession(accept(), reach));
   person.on("tcpip", (accept, reject, { destIP, destPort, srcIP, srcPort }) => {
     if (opens(house.access.find(destIP), key) && jumpPorts.has(destPort))
       return void jump(ground, { gitspaceId: destIP, key }, accept, reject, left);

@@ -17,7 +17,11 @@ function enter(env: Record<string, string>, asked?: string): string {
     SHELL: "/bin/sh",
     ...(asked === undefined ? {} : { SSH_ORIGINAL_COMMAND: asked }),
   };
-  return execFileSync("/bin/sh", [script], { env: given, encoding: "utf8", input: "pwd" }).trim();
+  return execFileSync("/bin/sh", [script], {
+    env: given,
+    encoding: "utf8",
+    input: asked === undefined ? "pwd" : "",
+  }).trim();
 }
 
 test("a value of the environment arrives as it is, whatever it holds", () => {
