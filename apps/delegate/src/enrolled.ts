@@ -1,7 +1,13 @@
 // The delegate's certificate: fetched in the background as soon as the enrolment listener is there, renewed while we live.
 import { join } from "node:path";
 import { backoff, type Logger, readSecret } from "@gitspaces/daemon";
-import { type Enrolment, enrol, keepCertificate, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import {
+  certificateGauge,
+  type Enrolment,
+  enrol,
+  keepCertificate,
+  type TlsIdentity,
+} from "@gitspaces/daemon/certificates";
 import type { Config } from "./config.ts";
 
 type Options = {
@@ -12,6 +18,12 @@ type Options = {
 
 /** Enrols as this delegate, however long it takes, and hands the first certificate and every renewed one to `onIdentity`. */
 export function keepEnrolled({ config, onIdentity, log }: Options): AsyncDisposable {
+  let present: TlsIdentity | undefined;
+  certificateGauge(() => present?.certificate);
+  const take = (identity: TlsIdentity): void => {
+    present = identity;
+    onIdentity(identity);
+  };
   const stop = new AbortController();
   const opened = new AsyncDisposableStack();
   const enrolling = (async () => {
@@ -20,8 +32,8 @@ export function keepEnrolled({ config, onIdentity, log }: Options): AsyncDisposa
       try {
         const enrolment = readEnrolment(config, stop.signal);
         const identity = await enrol(enrolment);
-        onIdentity(identity);
-        opened.use(keepCertificate({ ...enrolment, identity, onRenewed: onIdentity, log }));
+        take(identity);
+        opened.use(keepCertificate({ ...enrolment, identity, onRenewed: take, log }));
         return;
       } catch (error) {
         stop.signal.throwIfAborted();

@@ -102,3 +102,20 @@ test("nothing is told to a server whose certificate is not a gateway's", async (
   await expect(tasks.follow(assignment(), stop)).rejects.toThrow(/aborted/);
   expect(gateway.submitted).toHaveLength(0);
 });
+
+test("a renewed certificate breaks no stream that lives, and the next task is sent under it", async () => {
+  const { gateway, tasks } = await place({ lines: () => [{ event: eventOf(task, 1) }], after: () => [{ answer }] });
+  tasks.setIdentity(ca.issue("delegate", "delegate-1"));
+  const assigned = assignment();
+  const following = tasks.follow(assigned, never);
+  await expect.poll(() => assigned.events).toHaveLength(1);
+  tasks.setIdentity(ca.issue("delegate", "delegate-2"));
+  gateway.goOn();
+  expect(await following).toEqual(answer);
+  expect(gateway.after).toEqual([0]);
+  const next = tasks.follow(assignment(), never);
+  await expect.poll(() => gateway.after).toHaveLength(2);
+  gateway.goOn();
+  expect(await next).toEqual(answer);
+  expect(gateway.submitted.map(({ caller }) => caller?.name)).toEqual(["delegate-1", "delegate-2"]);
+});

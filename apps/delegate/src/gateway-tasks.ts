@@ -14,7 +14,7 @@ import {
   TaskStreamLine,
 } from "@gitspaces/contracts";
 import { backoff, failpoint, type Logger } from "@gitspaces/daemon";
-import { clientTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import { clientTls, retireAgent, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { open, readText } from "./exchange.ts";
 import { gatewayPoints } from "./failpoints.ts";
 import type { Assignment, Workplace } from "./workplace.ts";
@@ -37,6 +37,12 @@ export function openGatewayTasks(url: string, log: Logger): GatewayTasks {
   const first = Promise.withResolvers<void>();
   let agent: Agent | undefined;
   const accepted = new Set<string>();
+  const retired = new Set<Agent>();
+  const retire = (last: Agent): void => {
+    retireAgent(last);
+    for (const each of retired) if (Object.keys(each.sockets).length === 0) retired.delete(each);
+    retired.add(last);
+  };
 
   async function connection(signal: AbortSignal): Promise<Agent> {
     if (agent === undefined) await unlessAborted(first.promise, signal);
@@ -100,7 +106,8 @@ export function openGatewayTasks(url: string, log: Logger): GatewayTasks {
     async release() {},
 
     setIdentity(identity) {
-      agent?.destroy();
+      // What a renewed certificate takes the place of may still carry a task's events.
+      if (agent !== undefined) retire(agent);
       // A resumed TLS session skips the check of the peer's name, hence none are kept.
       agent = new Agent({
         keepAlive: true,
@@ -117,6 +124,7 @@ export function openGatewayTasks(url: string, log: Logger): GatewayTasks {
 
     [Symbol.dispose]() {
       agent?.destroy();
+      for (const each of retired) each.destroy();
     },
   };
 }

@@ -14,7 +14,7 @@ import {
   toProblem,
 } from "@gitspaces/contracts";
 import { failpoint, type Logger } from "@gitspaces/daemon";
-import { clientTls, peerName, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
+import { clientTls, peerName, retireAgent, serverTls, type TlsIdentity } from "@gitspaces/daemon/certificates";
 import { sendJson } from "./answer.ts";
 import type { Routed, Routes } from "./routes.ts";
 
@@ -34,6 +34,7 @@ export function createTaskRelay(relay: Relay): Server {
     if (present?.identity === identity) return present.agent;
     const { route, ended } = routed;
     const expected = { role: "vm", name: route.instanceId, keyFingerprint: route.keyFingerprint } as const;
+    if (present !== undefined) retireAgent(present.agent);
     const agent = new Agent({ ...clientTls(identity, expected), keepAlive: true, maxFreeSockets: 4 });
     agents.set(routed, { agent, identity });
     ended.addEventListener("abort", () => agent.destroy(), { once: true });

@@ -1,6 +1,7 @@
 // The runner's figures. Labels are pools, stages and outcomes, never Gitspaces or VMs, so that their number stays small.
 import type { Timings } from "@gitspaces/contracts";
 import { isWarm, type Vm } from "@gitspaces/vm-pool";
+import { daysLeft } from "@gitspaces/daemon/certificates";
 import type { Progress } from "./ca/rotating.ts";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
@@ -53,7 +54,18 @@ export function runnerMetrics(register: Registry) {
     help: "Processes that keep the rotation of the certificate authority where it is, 20 at most",
     registers,
   });
+  let certificate: (() => string) | undefined;
+  // oxlint-disable-next-line no-new -- a figure lives in its registry
+  new Gauge({
+    name: "gitspaces_certificate_days_left",
+    help: "Days until this process's certificate ends; it is renewed at a third of its life before that",
+    registers,
+    collect() {
+      if (certificate !== undefined) this.set(daysLeft(certificate(), Date.now()));
+    },
+  });
   return {
+    certificate: (read: () => string) => void (certificate = read),
     rotation(progress: Progress): void {
       for (const phase of ["none", "announced", "retiring"] as const)
         rotation.set({ phase }, phase === progress.phase ? 1 : 0);

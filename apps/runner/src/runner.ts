@@ -133,6 +133,7 @@ export async function startRunner({
     }),
   );
 
+  metrics.certificate(() => own.current.certificate);
   opened.use(
     startRotating({
       ca,

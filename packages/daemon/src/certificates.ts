@@ -14,6 +14,8 @@ import { postEnrolment } from "./enrolment-request.ts";
 import type { Logger } from "./log.ts";
 import { keyFingerprint, type TlsIdentity } from "./tls.ts";
 
+export * from "./certificate-gauge.ts";
+export * from "./retired-agent.ts";
 export * from "./tls.ts";
 
 export type Enrolment = {

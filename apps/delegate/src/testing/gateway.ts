@@ -14,12 +14,18 @@ type Behaviour = {
   submit?: (submitted: Submitted, attempt: number) => Failure | undefined;
   /** The lines after `after`; the connection ends after them. */
   lines?: (after: number, attempt: number, taskId: string) => TaskStreamLine[];
+  /** Lines that follow once the test lets a stream go on. */
+  after?: () => TaskStreamLine[];
 };
-export type TestGateway = { url: string; submitted: Submitted[]; after: number[] } & AsyncDisposable;
+export type TestGateway = { url: string; submitted: Submitted[]; after: number[]; goOn(): void } & AsyncDisposable;
 
-export async function startGateway(identity: TlsIdentity, { submit, lines }: Behaviour): Promise<TestGateway> {
+export async function startGateway(
+  identity: TlsIdentity,
+  { submit, lines, after: later }: Behaviour,
+): Promise<TestGateway> {
   const submitted: Submitted[] = [];
   const after: number[] = [];
+  let held = Promise.withResolvers<void>();
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "https://gateway");
@@ -37,6 +43,8 @@ export async function startGateway(identity: TlsIdentity, { submit, lines }: Beh
     const [, , taskId = ""] = url.pathname.split("/");
     for (const line of lines?.(after.at(-1) ?? 0, after.length, taskId) ?? [])
       response.write(`${JSON.stringify(line)}\n`);
+    if (later !== undefined) await held.promise;
+    for (const line of later?.() ?? []) response.write(`${JSON.stringify(line)}\n`);
     response.end();
   }
 
@@ -49,6 +57,10 @@ export async function startGateway(identity: TlsIdentity, { submit, lines }: Beh
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     submitted,
     after,
+    goOn() {
+      held.resolve();
+      held = Promise.withResolvers();
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
