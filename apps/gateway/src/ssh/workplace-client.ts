@@ -22,6 +22,8 @@ export async function logIn(
   person: Connection,
 ): Promise<Client> {
   const client = new ssh2.Client();
+  // ssh2 leaves its half open when the other side's sshd is gone, and nobody would ever be told.
+  socket.once("end", () => socket.end());
   const ready = new Promise<void>((resolve, reject) => {
     client.once("ready", () => resolve());
     client.on("error", reject);

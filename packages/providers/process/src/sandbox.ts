@@ -200,7 +200,8 @@ export function etcFiles(
   const { uid } = addresses;
   return {
     passwd: `root:x:0:0:root:/root:/usr/sbin/nologin\ndev:x:${uid}:${uid}:Developer:/home/dev:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`,
-    group: `root:x:0:\ntty:x:5:\ndev:x:${uid}:\nnogroup:x:65534:\n`,
+    // No group `tty`: sshd would give each terminal to it, and without root's rights that ends the session.
+    group: `root:x:0:\ndev:x:${uid}:\nnogroup:x:65534:\n`,
     hosts: `127.0.0.1 localhost\n${addresses.vm} ${id}\n`,
     hostname: `${id}\n`,
     "resolv.conf": resolver,
