@@ -12,11 +12,7 @@ import { visit, visitUpgrade } from "./visits.ts";
 const CLOSE_MS = 2_000;
 const TOO_MANY = "Too many connections at the moment";
 
-export type Listening = {
-  address: Address;
-  /** Once the door is left: resolves when the last connection is over. */
-  over: Promise<void>;
-} & AsyncDisposable;
+export type Listening = { address: Address } & AsyncDisposable;
 
 /** Listens for HTTP/1.1; `stop` ends what is still running when it is disposed. */
 export async function listenForVisits(house: House, listen: Address | Doorway): Promise<Listening> {
@@ -60,17 +56,20 @@ export async function open(
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  if ("doors" in place) closeAfterAnswer(server, place.doors.left);
+  const cut = (): void => sockets.forEach((socket) => socket.destroy());
+  if ("doors" in place) {
+    closeAfterAnswer(server, place.doors.left);
+    place.doors.cut.addEventListener("abort", cut, { once: true });
+  }
   const over = new Promise<void>((resolve) => server.once("close", resolve));
   const address = await listenAt(server, place);
   return {
     address,
-    over,
     async [Symbol.asyncDispose]() {
       if (server.listening) Server.prototype.close.call(server);
       (server as Partial<HttpServer>).closeIdleConnections?.();
       await end();
-      const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_MS);
+      const timer = setTimeout(cut, CLOSE_MS);
       await over;
       clearTimeout(timer);
     },

@@ -20,7 +20,7 @@ const OTHERS_END_MS = 24_000;
 
 type Settings = { dataFolder: string; handoverMs: number; handoverReadyMs: number; oldProcesses: number };
 /** What a hand-over asks of the gateway. */
-export type Served = { yield: () => Promise<void>; over: Promise<void>; endAll: () => Promise<void> };
+export type Served = { yield: () => Promise<void>; endAll: () => Promise<void> };
 
 export class Chain implements AsyncDisposable {
   readonly seat: Seat;
@@ -56,7 +56,7 @@ export class Chain implements AsyncDisposable {
     this.seat = { doors: this.#doors, turn: this.#turn.promise, becomesCurrentMs };
     // A signal that comes before anything serves is no reason to end.
     process.on("SIGHUP", () => void this.#hangUp());
-    process.on("SIGUSR2", () => void this.#served?.endAll());
+    process.on("SIGUSR2", () => void this.#endAll());
   }
 
   /** Resolves when this process handed over and the last one it served has gone. */
@@ -135,11 +135,18 @@ export class Chain implements AsyncDisposable {
   }
 
   async #growOld(): Promise<void> {
-    const late = setTimeout(() => void this.#served?.endAll(), this.#settings.handoverMs);
+    const late = setTimeout(() => void this.#endAll(), this.#settings.handoverMs);
     if (this.#isAnchor) void this.#watchCurrent();
-    await this.#served?.over;
+    await this.#doors.emptied();
     clearTimeout(late);
     if (!this.#isAnchor) this.#over.resolve();
+  }
+
+  /** Goodbye to whoever an old process serves. */
+  async #endAll(): Promise<void> {
+    if (this.#crew.role !== "old") return;
+    await this.#served?.endAll();
+    this.#doors.empty();
   }
 
   /** As the anchor: when the current process has died, starts one that opens the doors anew. */
@@ -177,8 +184,8 @@ export class Chain implements AsyncDisposable {
     this.#crew.tell("old");
     await this.#served?.yield();
     for (const act of this.#yields) await act();
-    setTimeout(() => void this.#served?.endAll(), this.#settings.handoverMs).unref();
-    await this.#served?.over;
+    setTimeout(() => void this.#endAll(), this.#settings.handoverMs).unref();
+    await this.#doors.emptied();
     this.#over.resolve();
   }
 

@@ -18,7 +18,9 @@ const AGAIN_MS = 50;
 
 export class Doors {
   readonly #open = new Map<DoorName, Server>();
+  readonly #closings: Promise<unknown>[] = [];
   readonly #left = new AbortController();
+  readonly #cut = new AbortController();
   readonly #take: TakeDoor;
   readonly #mayBecomeFree: () => boolean;
 
@@ -32,6 +34,21 @@ export class Doors {
     return this.#left.signal;
   }
 
+  /** Aborts when whoever is still connected is cut off. */
+  get cut(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  /** Cuts off whoever is still connected. */
+  empty(): void {
+    this.#cut.abort();
+  }
+
+  /** After the doors were left: resolves when nobody is connected any more. */
+  async emptied(): Promise<void> {
+    await Promise.all(this.#closings);
+  }
+
   /** A place where a server may listen: the address is bound unless the process before has the door. */
   at(name: DoorName, listen: Address): Doorway {
     return { ...listen, doors: this, name };
@@ -43,7 +60,8 @@ export class Doors {
     if (inherited === undefined) await bindPatiently(server, listen, this.#mayBecomeFree);
     else await listening(server, () => server.listen(inherited));
     this.#open.set(name, server);
-    server.once("close", () => this.#open.delete(name));
+    const closed = new Promise<void>((resolve) => server.once("close", resolve));
+    this.#closings.push(closed.then(() => this.#open.delete(name)));
     return { host: listen.host, port: (server.address() as AddressInfo).port };
   }
 

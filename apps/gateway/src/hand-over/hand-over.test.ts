@@ -20,7 +20,7 @@ beforeEach(async () => {
   cookie = await street.cookie("ada");
   const echo = createServer();
   const sockets = new WebSocketServer({ server: echo });
-  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data.toString())));
+  sockets.on("connection", (socket) => socket.on("message", (data: Buffer) => socket.send(data.toString())));
   echo.listen(0, "127.0.0.1");
   await once(echo, "listening");
   street.agent.ports.set(4_000, (echo.address() as AddressInfo).port);
