@@ -55,14 +55,8 @@ test("a person edits a file, uses the terminal, stops, starts, and finds the edi
 
   await api.stop(identifier);
   await page.goto(page.url());
-  await page
-    .getByText(/stopped/i)
-    .first()
-    .waitFor();
-  await picture(page, "3-stopped");
-
-  await api.start(identifier);
-  await page.goto((await api.call<{ url: string }>("GET", `gitspaces/${identifier}`)).url);
+  await page.getByRole("heading", { name: "notes is starting" }).waitFor();
+  await picture(page, "3-starting");
   await workbench(page);
   await openFile(page, "from-terminal.txt");
   await expect.poll(() => editorText(page)).toContain("written by hand");

@@ -6,6 +6,7 @@ import {
   type CreateUser,
   Gitspace,
   type GitspaceAction,
+  GitspaceActivity,
   GitspaceEvent,
   InstallationHealth,
   LogLine,
@@ -57,6 +58,9 @@ export function openApi(server: Server, signal: AbortSignal) {
     gitspace: (id: string) => call(Gitspace, one(id)),
     act: (id: string, action: z.infer<typeof GitspaceAction>["action"]) =>
       call(Gitspace, one(id, "/actions"), { body: { action } }),
+    activity: (id: string) => call(GitspaceActivity, one(id, "/activity")),
+    setAutoStop: (id: string, minutes: number | null) =>
+      call(Gitspace, one(id), { method: "PATCH", body: { auto_stop_minutes: minutes } }),
     removeGitspace: (id: string) => call(z.unknown(), one(id), { method: "DELETE" }),
     /** The newest events, the oldest of them first. */
     latestEvents: async (id: string) =>

@@ -21,6 +21,7 @@ export function showGitspace(terminal: Terminal, gitspace: Gitspace): void {
     ["Address", plain(gitspace.url)],
   ];
   if (instance?.has_git_changes === true) rows.push(["Changes", "not all committed and pushed"]);
+  if (gitspace.auto_stop_minutes !== null) rows.push(["Stops", `after ${gitspace.auto_stop_minutes} idle minutes`]);
   if (gitspace.undelete_until !== null) rows.push(["Kept until", moment(gitspace.undelete_until)]);
   if (gitspace.state === "error") rows.push(["Failure", plain(instance?.error_message ?? "no reason is given")]);
   const colour = stateColour(gitspace.state);

@@ -1,5 +1,5 @@
 // The commands and their options. What a command does is imported when it is chosen, so that help comes at once.
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Failure, Gitspace } from "@gitspaces/contracts";
 import { exitCode, exitCodes, sayFailure } from "./exit-code.ts";
 import type { Terminal } from "./terminal.ts";
@@ -88,6 +88,7 @@ function describe(run: Run, context: CliContext): Command {
         "blob:none",
       ]),
     )
+    .addOption(new Option("--auto-stop <minutes>", "stop it when nobody has used it for so long").argParser(idleMinutes))
     .option("--pool <pool>", "the machine: a pool of the runner")
     .option("--git-token-file <file>", "a file with a token that may read the repository")
     .option("--git-user <user>", "the user name that goes with the token")
@@ -99,6 +100,12 @@ function describe(run: Run, context: CliContext): Command {
   command("show <id>", "show one Gitspace").action((id) =>
     run(async () => (await import("./commands/show.ts")).show(context, id)),
   );
+  command("activity <id>", "show why a Gitspace is still running: who used it, and when it stops").action((id) =>
+    run(async () => (await import("./commands/activity.ts")).activity(context, id)),
+  );
+  command("auto-stop <id>", "stop a Gitspace when nobody has used it for a while")
+    .addArgument(new Argument("<minutes>", "idle minutes, or never").argParser(idleMinutes))
+    .action((id, minutes) => run(async () => (await import("./commands/activity.ts")).autoStop(context, id, minutes)));
   wait(command("start <id>", "start a Gitspace")).action((id, options) =>
     run(async () => (await import("./commands/act.ts")).start(context, id, options)),
   );
@@ -197,6 +204,11 @@ function seconds(text: string): number {
 
 function depth(text: string): number {
   return counted(text, 1_000_000, "a number of commits from 1 to 1000000");
+}
+
+/** `never` is null. */
+function idleMinutes(text: string): number | null {
+  return text === "never" ? null : counted(text, 43_200, "a number of minutes from 1 to 43200, or never");
 }
 
 function days(text: string): number {

@@ -8,6 +8,7 @@ import { waitFor } from "../waiting.ts";
 import { signedIn } from "./session.ts";
 
 export type CreateOptions = {
+  autoStop?: number | null;
   branch?: string;
   devcontainer?: string;
   depth?: number;
@@ -28,6 +29,7 @@ export async function create(context: CliContext, url: string, options: CreateOp
   const api = signedIn(context);
   const made = await api.createGitspace({
     code_repo_url: url,
+    ...(options.autoStop == null ? {} : { auto_stop_minutes: options.autoStop }),
     ...(options.branch === undefined ? {} : { branch: options.branch }),
     ...(options.devcontainer === undefined ? {} : { devcontainer_path: options.devcontainer }),
     ...(options.depth === undefined ? {} : { clone_depth: options.depth }),
