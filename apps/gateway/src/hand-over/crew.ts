@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { z } from "zod";
 
-/** A pid comes back for another process, a pid with its start time (clock ticks since the boot) does not. */
+/** A pid comes back for another process, a pid with its start (the boot's id, and clock ticks since) does not. */
 export const Identity = z.object({ pid: z.int().min(1), started: z.string() });
 export type Identity = z.infer<typeof Identity>;
 const Member = Identity.extend({
@@ -81,10 +81,16 @@ export function identify(pid: number): Identity | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name in parentheses may hold spaces and parentheses itself; what follows the last one is regular.
     const [state, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? undefined : { pid, started: rest[18] ?? "" };
+    return state === "Z" || state === "X" ? undefined : { pid, started: `${bootId()}/${rest[18]}` };
   } catch {
     return undefined;
   }
+}
+
+let knownBootId: string | undefined;
+function bootId(): string {
+  knownBootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return knownBootId;
 }
 
 export function isAlive({ pid, started }: Identity): boolean {
