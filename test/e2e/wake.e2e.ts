@@ -61,7 +61,6 @@ test("a person opens a stopped Gitspace, sees how far its start is, and is in th
   const { context, page } = await newPerson(browser);
   page.setDefaultTimeout(60_000);
   await page.goto(await api.signInLink(id));
-  await workbench(page);
   const address = page.url();
   await page.goto("about:blank");
   await api.stop(id);
@@ -114,6 +113,8 @@ test("a stop while somebody waits is told on their page, and its button starts i
   await page.getByRole("heading", { name: "wake is stopped" }).waitFor();
   await picture(page, "waiting-stopped");
   await page.getByRole("button", { name: "Start it" }).click();
-  await workbench(page);
+  await page.getByRole("heading", { name: "wake is starting" }).waitFor();
+  await page.locator(".monaco-workbench").waitFor();
+  expect(await api.until(id, ["running"])).toMatchObject({ state: "running" });
   await context.close();
 });

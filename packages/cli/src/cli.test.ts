@@ -515,3 +515,20 @@ async function startOther() {
     },
   };
 }
+
+test("activity tells who used a Gitspace and when it stops; auto-stop sets that, and never takes it back", async () => {
+  const id = await running("busy");
+  expect((await run("activity", id)).out).toContain("It runs until somebody stops it.");
+  expect(await run("auto-stop", id, "30")).toMatchObject({ code: 0, out: `${id} stops after 30 idle minutes.\n` });
+  const { out } = await run("activity", id);
+  expect(out).toMatch(
+    /^It stops after 30 idle minutes: at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, unless somebody uses it before\.$/m,
+  );
+  expect(out).toMatch(/^websocket +8089 +5\.0 MB +2 min ago +2 min ago$/m);
+  expect(out).toMatch(/^ssh +8022 +900 B +- +2 min ago$/m);
+  expect((await run("show", id)).out).toMatch(/^Stops +after 30 idle minutes$/m);
+  const document = JSON.parse((await run("activity", id, "--json")).out) as { entries: unknown[] };
+  expect(document.entries).toHaveLength(2);
+  expect((await run("auto-stop", id, "never")).out).toBe(`${id} runs until somebody stops it.\n`);
+  expect((await run("auto-stop", id, "0")).code).toBe(2);
+});

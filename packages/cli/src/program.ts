@@ -88,7 +88,9 @@ function describe(run: Run, context: CliContext): Command {
         "blob:none",
       ]),
     )
-    .addOption(new Option("--auto-stop <minutes>", "stop it when nobody has used it for so long").argParser(idleMinutes))
+    .addOption(
+      new Option("--auto-stop <minutes>", "stop it when nobody has used it for so long").argParser(idleMinutes),
+    )
     .option("--pool <pool>", "the machine: a pool of the runner")
     .option("--git-token-file <file>", "a file with a token that may read the repository")
     .option("--git-user <user>", "the user name that goes with the token")

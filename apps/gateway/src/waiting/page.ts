@@ -6,7 +6,7 @@ import type { Step } from "./steps.ts";
 
 const style = `:root{color-scheme:light dark;--ink:#172033;--soft:#5b6577;--faint:#98a2b3;--paper:#f3f5f9;--card:#fff;--line:#e3e7ee;--accent:#2457d6;--glow:#2457d61f;--good:#12855a;--bad:#c0362c;--badback:#fdf1f0}
 @media(prefers-color-scheme:dark){:root{--ink:#e9ecf3;--soft:#a0aabb;--faint:#667085;--paper:#0f1218;--card:#181c24;--line:#2a303c;--accent:#86a8ff;--glow:#86a8ff26;--good:#4cc38a;--bad:#ff8a80;--badback:#2a1917}}
-*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:radial-gradient(60rem 30rem at 50% -8rem,var(--glow),transparent),var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
+*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:start center;padding:max(1.5rem,16vh) 1.5rem 1.5rem;background:radial-gradient(60rem 30rem at 50% -8rem,var(--glow),transparent),var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{width:min(32rem,100%);background:var(--card);border:1px solid var(--line);border-radius:16px;padding:2rem 2rem 1.5rem;box-shadow:0 1px 2px #0000000a,0 18px 48px -24px #0003}
 .brand{display:flex;align-items:center;gap:.5rem;margin:0 0 1.25rem;color:var(--soft);font-size:.8125rem;font-weight:600}
 .brand svg{width:1.125rem;height:1.125rem;color:var(--accent)}

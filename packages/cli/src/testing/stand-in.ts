@@ -2,7 +2,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
-import { CreateGitspace, CreateToken, CreateUser, fail, parse, toFailure, toProblem } from "@gitspaces/contracts";
+import {
+  ChangeGitspace,
+  CreateGitspace,
+  CreateToken,
+  CreateUser,
+  type Gitspace,
+  type GitspaceActivity,
+  fail,
+  parse,
+  toFailure,
+  toProblem,
+} from "@gitspaces/contracts";
 import { type Announcement, makePlayer } from "./script-player.ts";
 import { keepSshKeys } from "./ssh-keys.ts";
 
@@ -93,6 +104,8 @@ export async function startStandIn({
       return [200, page(all.filter(({ state }) => (state === "deleted") === deleted))];
     }
     const one = player.find(id);
+    if (method === "PATCH") return [200, Object.assign(one.gitspace, parse(ChangeGitspace, body, "change"))];
+    if (part === "activity") return [200, activity(one.gitspace)];
     if (part === "actions") return [200, player.act(id, (body as { action: string }).action)];
     if (last === "stream") {
       stream(asked, response, part === "logs" ? "logs" : "events", id);
@@ -107,7 +120,7 @@ export async function startStandIn({
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams: query } = new URL(request.url ?? "/", url);
     const method = request.method ?? "GET";
-    const body = method === "POST" ? await json(request) : undefined;
+    const body = method === "POST" || method === "PATCH" ? await json(request) : undefined;
     const path = pathname.replace(/^\/api\/v1\//, "");
     const lastEventId = request.headers["last-event-id"];
     const asked = { method, path, query, lastEventId: typeof lastEventId === "string" ? lastEventId : undefined, body };
@@ -155,6 +168,20 @@ export async function startStandIn({
 
 function tell(response: ServerResponse, event: string, data: unknown, id?: number): void {
   response.write(`${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+/** As if a browser had been used two minutes ago, and an SSH session only kept itself alive. */
+function activity({ auto_stop_minutes: minutes }: Gitspace): GitspaceActivity {
+  const used = Date.now() - 2 * 60_000;
+  return {
+    last_used: used,
+    auto_stop_minutes: minutes,
+    stops_at: minutes === null ? null : used + minutes * 60_000,
+    entries: [
+      { source: "websocket", port: 8089, bytes: 5_242_880, last_moved: used, last_active: used },
+      { source: "ssh", port: 8022, bytes: 900, last_moved: used, last_active: null },
+    ],
+  };
 }
 
 function user(identifier: string, display_name: string) {
