@@ -1,5 +1,5 @@
 // A pace lets a burst pass, then makes the fast wait and sends the far too fast away; others do not notice.
-import fc from "fast-check";
+import { array, assert, integer, nat, property } from "fast-check";
 import { expect, test } from "vitest";
 import { Pace } from "./pace.ts";
 
@@ -14,9 +14,9 @@ test("two seconds' worth comes at once, what follows waits for its turn, and the
 });
 
 test("over any time, at whatever moments, no more pass than the burst and the pace allow", () => {
-  const gaps = fc.array(fc.nat(300), { minLength: 1, maxLength: 200 });
-  fc.assert(
-    fc.property(gaps, fc.integer({ min: 1, max: 50 }), (steps, perSecond) => {
+  const gaps = array(nat(300), { minLength: 1, maxLength: 200 });
+  assert(
+    property(gaps, integer({ min: 1, max: 50 }), (steps, perSecond) => {
       const pace = new Pace(perSecond, 0);
       let now = 0;
       let passed = 0;

@@ -56,29 +56,30 @@ export class Visitors {
    * @throws {FailureError} `quota_exceeded` that names the limit.
    */
   async enter(visitor: Visitor): Promise<Disposable> {
-    const taken = new DisposableStack();
-    const met = this.#take(visitor, taken);
+    const stay = new Stay();
+    const met = this.#take(visitor, stay);
     if (typeof met === "string") {
-      taken.dispose();
+      stay[Symbol.dispose]();
       await this.#punish(visitor);
       throw limitHit(met);
     }
     if (met > 0) await waitFor(visitor, met);
-    return taken;
+    return stay;
   }
 
   /** The limit that the visitor meets, or for how many milliseconds they wait. */
-  #take(visitor: Visitor, taken: DisposableStack): LimitName | number {
-    const measures = this.#measures.map((measure) => ({ ...measure, who: measure.key(visitor) }));
-    for (const { who, places, visits } of measures) {
+  #take(visitor: Visitor, stay: Stay): LimitName | number {
+    for (const { key, places, visits } of this.#measures) {
+      const who = key(visitor);
       if (who === undefined) continue;
       if (!places.take(who)) return visits;
-      taken.defer(() => places.leave(who));
+      stay.hold(places, who);
     }
-    if (visitor.isUpgrade && !this.#takeUpgrade(visitor, taken)) return "limitUpgradesPendingPerGitspace";
+    if (visitor.isUpgrade && !this.#takeUpgrade(visitor, stay)) return "limitUpgradesPendingPerGitspace";
     const now = performance.now();
     let longest = 0;
-    for (const { who, pace, requests } of measures) {
+    for (const { key, pace, requests } of this.#measures) {
+      const who = key(visitor);
       const waitMs = who === undefined ? 0 : pace.next(who, now);
       if (waitMs === undefined) return requests;
       longest = Math.max(longest, waitMs);
@@ -86,7 +87,7 @@ export class Visitors {
     return longest;
   }
 
-  #takeUpgrade({ request: { socket }, gitspaceId = "" }: Visitor, taken: DisposableStack): boolean {
+  #takeUpgrade({ request: { socket }, gitspaceId = "" }: Visitor, stay: Stay): boolean {
     if (this.#mostPending === 0) return true;
     const upgrades = this.#upgrades.get(gitspaceId) ?? new Set();
     // Counted only when they could be too many: an upgrade that was answered has written something.
@@ -94,10 +95,10 @@ export class Visitors {
     if (arePerhapsTooMany && [...upgrades].filter(isPending).length >= this.#mostPending) return false;
     const upgrade = { socket, written: socket.bytesWritten };
     this.#upgrades.set(gitspaceId, upgrades.add(upgrade));
-    taken.defer(() => {
+    stay.onLeave = () => {
       upgrades.delete(upgrade);
       if (upgrades.size === 0) this.#upgrades.delete(gitspaceId);
-    });
+    };
     return true;
   }
 
@@ -108,6 +109,23 @@ export class Visitors {
     this.#refused.add(socket);
     await waitFor(visitor, REFUSED_AFTER_MS);
     this.#refused.delete(socket);
+  }
+}
+
+/** The places of one visitor; there is one for every request, so it is kept small. */
+class Stay implements Disposable {
+  readonly #held: { places: Places; who: string }[] = [];
+  onLeave: (() => void) | undefined;
+
+  hold(places: Places, who: string): void {
+    this.#held.push({ places, who });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { places, who } of this.#held) places.leave(who);
+    this.#held.length = 0;
+    this.onLeave?.();
+    this.onLeave = undefined;
   }
 }
 
