@@ -1,12 +1,16 @@
 // A request's body as undici takes it, without giving the request away: undici destroys the streams it was given.
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
+import { bodyMemory } from "./body-memory.ts";
 
 /** As much of a stream as undici's writer asks for; held back and let go as the socket inside can take more. */
 export class RequestBody extends EventEmitter {
   readonly #request: IncomingMessage;
   #isOpen = false;
-  readonly #onData = (chunk: Buffer): void => void this.emit("data", chunk);
+  readonly #onData = (chunk: Buffer): void => {
+    bodyMemory.moved(chunk.length);
+    this.emit("data", chunk);
+  };
   readonly #onEnd = (): void => void this.emit("end");
 
   constructor(request: IncomingMessage) {

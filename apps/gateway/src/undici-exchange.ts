@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { FailureError, fail } from "@gitspaces/contracts";
 import type { Dispatcher } from "undici";
+import { bodyMemory } from "./body-memory.ts";
 import type { HeaderPolicy } from "./header-policy.ts";
 import type { Lane, LaneHandler } from "./undici-pool.ts";
 import { brokeOff, sayHead, sayInterim, sayTrailers } from "./upstream-answer.ts";
@@ -69,6 +70,7 @@ export class Exchange implements LaneHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const response = this.#response;
+    bodyMemory.moved(chunk.length);
     const isWhole = !this.#hasBegun && chunk.length === this.#length;
     this.#hasBegun = true;
     if (isWhole) response.end(chunk);
