@@ -17,7 +17,9 @@ export function makePrivateKey(): string {
     field(Buffer.concat([secret, open])),
     field(""),
   ]);
-  const padding = Buffer.from({ length: (BLOCK - (inner.length % BLOCK)) % BLOCK }, (_, index) => index + 1);
+  const padding = Buffer.from(
+    Array.from({ length: (BLOCK - (inner.length % BLOCK)) % BLOCK }, (_, index) => index + 1),
+  );
   const whole = Buffer.concat([
     Buffer.from("openssh-key-v1\0"),
     field("none"),

@@ -36,6 +36,7 @@ const reasons: Reasons = {
     "ground.close": inside,
     dialContainer: "for whoever came through the gateway; no effect of a task",
     "ide.dial": "for whoever came through the gateway; no effect of a task",
+    "ssh.dial": "a connection; what it needs inside is made again",
     "ide.Symbol.asyncDispose": "ends what this agent's life alone holds",
     "engine.stop": again,
   },

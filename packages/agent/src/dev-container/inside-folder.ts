@@ -49,7 +49,7 @@ export type InsideFolder = {
 
 const OWN_FOLDER_BYTES = "16m";
 const MOUNT_DEADLINE_MS = 10_000;
-const scripts = ["gitspaces.mjs", "furnish.mjs", "install-extensions.mjs", "probe.mjs"] as const;
+const scripts = ["gitspaces.mjs", "furnish.mjs", "install-extensions.mjs", "probe.mjs", "ssh-listener.mjs"] as const;
 const sources = join(import.meta.dirname, "../inside");
 
 const modules = "node_modules";

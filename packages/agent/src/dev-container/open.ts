@@ -23,6 +23,7 @@ import { engineHostOf } from "./places.ts";
 import { archived, Preload } from "./preload.ts";
 import type { PreparedHold } from "./prepared-hold.ts";
 import { openDevContainer } from "./workplace.ts";
+import { openSshInside } from "./ssh-inside.ts";
 
 type Built = Omit<House, "workplace">;
 
@@ -73,6 +74,7 @@ export async function openContainers(config: AgentConfig, house: Built): Promise
         log,
       }),
       ide,
+      ssh: openSshInside({ engine, inside, home }),
       changes: new KnownChanges(stateFolder),
       async raise(work, { clone, devcontainerPath, secrets }) {
         const { raiseContainer } = await import("./raising.ts");

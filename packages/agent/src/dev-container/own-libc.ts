@@ -19,26 +19,38 @@ const askedForLater = /^(?:libresolv|libnss_dns|libnss_files|librt|libutil)\.so\
 
 /** Sees that it is there; gives the path of Node inside. @throws {FailureError} `unsupported` on a VM that has nothing to lend. */
 export async function lendLibc({ tools }: Pick<InsideFolder, "tools">, node: string): Promise<string> {
-  const own = join(tools, "own");
-  if (existsSync(own)) return OWN_NODE;
+  await lendPrograms(tools, "own", { node });
+  return OWN_NODE;
+}
+
+/** Programs of the VM, by the names they get, with the VM's loader and libraries; gives the folder inside where they are. */
+export async function lendPrograms(tools: string, place: string, programs: Record<string, string>): Promise<string> {
+  const inside = join(dirname(LOADER), place);
+  const own = join(tools, place);
+  if (existsSync(own)) return inside;
   const beside = `${own}.${randomUUID()}.new`;
   await mkdir(beside);
-  const interpreter = await interpreterOf(node);
-  const loader = readFileSync(interpreter);
-  const libraries = librariesFolder(loader, dirname(LOADER));
-  const there = join(tools, basename(libraries));
-  await mkdir(there, { recursive: true });
-  for (const library of await librariesOf(interpreter, node)) await replace(library, join(there, basename(library)));
-  await writeFile(join(beside, "ld.so"), patchLoader(loader, libraries), { mode: 0o755 });
-  await rename(join(beside, "ld.so"), join(tools, basename(LOADER)));
-  await copyFile(node, join(beside, "node"), constants.COPYFILE_FICLONE);
-  await nameLoader(join(beside, "node"));
+  for (const [name, program] of Object.entries(programs)) await lend(tools, program, join(beside, name));
   await rename(beside, own).catch(async (error: unknown) => {
     // Somebody was faster, with the same.
     if (!existsSync(own)) throw error;
     await rm(beside, { recursive: true });
   });
-  return OWN_NODE;
+  return inside;
+}
+
+async function lend(tools: string, program: string, copy: string): Promise<void> {
+  const interpreter = await interpreterOf(program);
+  const loader = readFileSync(interpreter);
+  const libraries = librariesFolder(loader, dirname(LOADER));
+  const there = join(tools, basename(libraries));
+  await mkdir(there, { recursive: true });
+  for (const library of await librariesOf(interpreter, program)) await replace(library, join(there, basename(library)));
+  await writeFile(`${copy}.ld.so`, patchLoader(loader, libraries), { mode: 0o755 });
+  await rename(`${copy}.ld.so`, join(tools, basename(LOADER)));
+  await copyFile(program, copy, constants.COPYFILE_FICLONE);
+  await chmod(copy, 0o755);
+  await nameLoader(copy);
 }
 
 async function replace(from: string, to: string): Promise<void> {
@@ -58,7 +70,8 @@ async function interpreterOf(program: string): Promise<string> {
 async function nameLoader(program: string): Promise<void> {
   await using file = await open(program, "r+");
   const { at, bytes } = findInterpreter((await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)).buffer);
-  if (bytes < LOADER.length + 1) throw fail("unsupported", "The VM's Node has no room for the name of another loader.");
+  if (bytes < LOADER.length + 1)
+    throw fail("unsupported", "A program of the VM has no room for the name of another loader.");
   await file.write(Buffer.from(LOADER.padEnd(bytes, "\0"), "latin1"), 0, bytes, at);
 }
 
@@ -69,7 +82,7 @@ async function librariesOf(interpreter: string, program: string): Promise<string
   const found = output.flatMap((line) => / => (\/\S+) \(/.exec(line)?.[1] ?? []);
   const libc = found.find((path) => basename(path).startsWith("libc.so"));
   if (code !== 0 || libc === undefined)
-    throw fail("unsupported", `The libraries of the VM's Node are not known: ${output.at(-1) ?? "no list"}`);
+    throw fail("unsupported", `The libraries of ${program} are not known: ${output.at(-1) ?? "no list"}`);
   const beside = (await readdir(dirname(libc))).filter((name) => askedForLater.test(name));
   return [...found, ...beside.map((name) => join(dirname(libc), name))];
 }

@@ -76,6 +76,7 @@ class Scene implements AsyncDisposable {
       ground: new Ground({ engine, home: this.home, volumesPlace: "/var/lib/docker/volumes" }),
       preload: new Preload({ images: [], folder: "/nowhere", engine, keepEngine: true, log }),
       ide: this.ide(),
+      ssh: { dial: async () => await Promise.reject(new Error("nobody comes by SSH here")) },
       changes: new KnownChanges(this.folder),
       raise: async (work) => {
         await this.raising(work.signal);

@@ -15,6 +15,7 @@ import type { KnownChanges } from "./known-changes.ts";
 import { isAlive, lifeOf } from "./life.ts";
 import type { Preload } from "./preload.ts";
 import { type StartTask, workOfReturn } from "./resumption.ts";
+import type { SshInside } from "./ssh-inside.ts";
 
 export type DevContainerParts = {
   home: string;
@@ -22,6 +23,7 @@ export type DevContainerParts = {
   ground: Ground;
   preload: Preload;
   ide: ContainerIde;
+  ssh: SshInside;
   changes: KnownChanges;
   /** From a clone to a container that runs, its hooks done; one that is there and fits is taken as it is. */
   raise(work: Work, wanted: Wanted): Promise<Container>;
@@ -44,7 +46,7 @@ const QUESTIONS = 3;
 
 /** Opens it; disposing leaves container and engine as they are, for the next life of this agent. */
 export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDisposable {
-  const { home, engine, ground, preload, ide, changes, log } = parts;
+  const { home, engine, ground, preload, ide, ssh, changes, log } = parts;
   let present: { container: Container; life: string | undefined; dialler: Dialler | undefined } | undefined;
 
   const letGo = async () => {
@@ -129,8 +131,9 @@ export function openDevContainer(parts: DevContainerParts): Workplace & AsyncDis
       return await dialContainer(present.container, present.dialler, port);
     },
     dialIde: async () => await ide.dial(),
-    async dialSsh() {
-      throw fail("unsupported", "SSH into a dev container is not there yet.");
+    async dialSsh(keys) {
+      if (present === undefined) throw fail("vm_unreachable", "The dev container is not running.");
+      return await ssh.dial(present.container, keys);
     },
     async [Symbol.asyncDispose]() {
       await quiet();
