@@ -64,6 +64,12 @@ export class Balanced {
     this.#jar = jar;
   }
 
+  /** The cookie header that goes to a host. */
+  cookies(host: string): string {
+    const jar = this.#jar.get(new URL(`http://${host}`).hostname) ?? new Map<string, string>();
+    return [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+  }
+
   /** Another browser with the same cookies. */
   copy(): Balanced {
     return new Balanced(new Map([...this.#jar].map(([host, cookies]) => [host, new Map(cookies)])));
