@@ -6,7 +6,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # What the daemons and VMs run, then what the image's native parts are built with.
 run_packages=(
-  redis-server git bubblewrap iproute2 iptables procps util-linux python3 ca-certificates
+  redis-server git bubblewrap iproute2 iptables openssh-server procps util-linux python3 ca-certificates
   make g++ pkg-config libkrb5-dev libsecret-1-dev
 )
 
@@ -78,13 +78,15 @@ install_debian() {
 $(tail -n 8 "$log")"
   fi
   release_services
-  if [[ " ${missing[*]} " == *" redis-server "* ]]; then retire_redis >>"$log" 2>&1; fi
+  if [[ " ${missing[*]} " == *" redis-server "* ]]; then retire redis-server >>"$log" 2>&1; fi
+  if [[ " ${missing[*]} " == *" openssh-server "* ]]; then retire ssh >>"$log" 2>&1; fi
 }
 
-# Debian's own Redis is of no use here and would take port 6379, now or at the next boot.
-retire_redis() {
-  if [[ -d /run/systemd/system ]]; then systemctl disable --now redis-server || true; fi
-  if command -v update-rc.d; then update-rc.d redis-server disable || true; fi
+# Debian's own Redis is of no use here and would take port 6379, now or at the next boot. Of OpenSSH only the program is wanted:
+# nobody asked for a machine that takes logins.
+retire() {
+  if [[ -d /run/systemd/system ]]; then systemctl disable --now "$1" || true; fi
+  if command -v update-rc.d; then update-rc.d "$1" disable || true; fi
 }
 
 # Debian starts a service as it installs it, unless policy-rc.d says no.
