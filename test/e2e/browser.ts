@@ -11,9 +11,10 @@ const flags = [
   "--disable-sync",
 ];
 
-/** Starts Debian's Chromium without a window. */
-export async function openBrowser(): Promise<Browser> {
-  return await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: flags });
+/** Starts Debian's Chromium without a window; `env` is added to its surroundings. */
+export async function openBrowser(env: Record<string, string> = {}): Promise<Browser> {
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  return await chromium.launch({ executablePath, args: flags, env: { ...process.env, ...env } });
 }
 
 /** A page of somebody who has not been here before. */
