@@ -2,7 +2,10 @@
 import { once } from "node:events";
 import { createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import ssh2 from "ssh2";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import {
@@ -11,10 +14,12 @@ import {
   residentMb,
   startGatewayProcess,
 } from "../../apps/gateway/src/testing/gateway-process.ts";
+import { startSshd } from "../../apps/gateway/src/testing/sshd.ts";
 import { ADA, DOMAIN, openStreet, type Street } from "../../apps/gateway/src/testing/street.ts";
 
 const HAND_OVERS = 10;
 const SOCKETS_EACH = 100;
+const SESSIONS_EACH = 5;
 const COUNT_EVERY_MS = 500;
 const ECHO = 4_000;
 
@@ -22,10 +27,13 @@ let opened: AsyncDisposableStack;
 let street: Street;
 let gateway: GatewayProcess;
 let cookie: string;
+const own = ssh2.utils.generateKeyPairSync("ed25519");
 beforeAll(async () => {
   opened = new AsyncDisposableStack();
   street = opened.use(await openStreet());
-  await street.controlPlane.publish({ gitspaceId: ADA });
+  const sshd = opened.use(startSshd());
+  street.agent.onSsh = sshd.serve;
+  await street.controlPlane.publish({ gitspaceId: ADA, sshKeys: [own.public.split(" ").slice(0, 2).join(" ")] });
   await street.setRoute();
   cookie = await street.cookie("ada", `${ECHO}--${ADA}.${DOMAIN}`);
   street.agent.ports.set(ECHO, await startEcho());
@@ -65,41 +73,69 @@ async function ask(): Promise<number> {
 
 /** Counts along one connection: each number is sent once, and has to come back once, in order. */
 class Counter {
-  readonly #socket: WebSocket;
+  readonly #send: (message: string) => void;
+  readonly end: () => void;
   #sent = 0;
   #heard = 0;
-  wrong: string[] = [];
+  readonly wrong: string[] = [];
 
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on("message", (data: Buffer) => {
-      if (data.readUInt32BE() !== this.#heard++) this.wrong.push(`${data.readUInt32BE()} after ${this.#heard - 2}`);
-    });
-    socket.once("close", (code) => this.wrong.push(`closed with ${code}`));
-    socket.on("error", (error) => this.wrong.push(error.message));
+  constructor(send: (message: string) => void, end: () => void) {
+    this.#send = send;
+    this.end = end;
   }
 
   count(): void {
-    // Not of one size, so that frames and reads do not end together.
-    const message = Buffer.alloc(4 + (this.#sent % 300));
-    message.writeUInt32BE(this.#sent++);
-    this.#socket.send(message);
+    this.#send(messageOf(this.#sent++));
+  }
+
+  hear(message: string): void {
+    if (message !== messageOf(this.#heard++))
+      this.wrong.push(`${message.slice(0, 10)} where ${this.#heard - 1} should be`);
   }
 
   get isWhole(): boolean {
     return this.#heard === this.#sent && this.#sent > 0;
   }
+}
 
-  end(): void {
-    this.#socket.removeAllListeners("close").terminate();
-  }
+/** Not of one size, so that frames and reads do not end together. */
+function messageOf(count: number): string {
+  return `${count} ${"x".repeat(count % 300)}`;
 }
 
 async function openCounter(): Promise<Counter> {
   const headers = { host: host(), cookie, origin: `http://${host()}` };
   const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/`, { headers, perMessageDeflate: false });
   await once(socket, "open");
-  return new Counter(socket);
+  const end = (): void => socket.removeAllListeners("close").terminate();
+  const counter = new Counter((message) => socket.send(message), end);
+  socket.on("message", (data: Buffer) => counter.hear(data.toString()));
+  socket.once("close", (code) => counter.wrong.push(`closed with ${code}`));
+  socket.on("error", (error) => counter.wrong.push(error.message));
+  return counter;
+}
+
+/** A session in which `cat` says every line again. */
+async function openSession(): Promise<Counter> {
+  const person = new ssh2.Client();
+  const address = { host: "127.0.0.1", port: gateway.sshPort };
+  person.connect({ ...address, username: ADA, privateKey: own.private, readyTimeout: 30_000 });
+  await once(person, "ready");
+  const channel = await promisify(person.exec.bind(person) as Exec)("cat");
+  const end = (): void => void person.removeAllListeners("close").end();
+  const counter = new Counter((message) => channel.write(`${message}\n`), end);
+  createInterface({ input: channel }).on("line", (line) => counter.hear(line));
+  person.once("close", () => counter.wrong.push("the session was closed"));
+  person.on("error", (error) => counter.wrong.push(error.message));
+  return counter;
+}
+type Exec = (command: string, done: (error: Error | undefined, channel: ssh2.ClientChannel) => void) => void;
+
+async function countsOn(counter: Counter): Promise<void> {
+  counter.count();
+  await eventually("the number came back", 3_000, () => counter.isWhole);
+  expect(counter.wrong).toEqual([]);
+  counter.end();
 }
 
 /** Asks by a new connection, again and again, until told to stop; gives what was not answered 200. */
@@ -131,10 +167,11 @@ test("I11 E15: connections spread over 10 hand-overs are neither dropped nor los
   for (let round = 0; round < HAND_OVERS; round++) {
     for (let batch = 0; batch < SOCKETS_EACH; batch += 20)
       counters.push(...(await Promise.all(Array.from({ length: 20 }, openCounter))));
+    counters.push(...(await Promise.all(Array.from({ length: SESSIONS_EACH }, openSession))));
     pids.add(await gateway.handOver());
   }
   expect(pids.size).toBe(HAND_OVERS + 1);
-  expect(counters).toHaveLength(HAND_OVERS * SOCKETS_EACH);
+  expect(counters).toHaveLength(HAND_OVERS * (SOCKETS_EACH + SESSIONS_EACH));
   const { asked, failed } = await asking.stop();
   expect(failed).toEqual([]);
   expect(asked).toBeGreaterThan(HAND_OVERS);
@@ -159,10 +196,27 @@ test("I11: a successor killed in the middle of a hand-over leaves everything as 
   const failed = (): boolean => gateway.members().some(({ pid, failed }) => pid === before && failed !== undefined);
   await eventually("the old process says why it serves on", 10_000, failed);
   expect([await ask(), gateway.current().pid]).toEqual([200, before]);
-  counter.count();
-  await eventually("the number came back", 3_000, () => counter.isWhole);
+  await countsOn(counter);
   expect(await gateway.handOver()).not.toBe(before);
-  counter.end();
+});
+
+test("I11: when the current process is killed what an old one holds stays, and another one takes the place", async () => {
+  const counter = await openCounter();
+  const killed = await gateway.handOver();
+  process.kill(killed, "SIGKILL");
+  const isAnother = (): boolean => gateway.members().some(({ pid, role }) => role === "current" && pid !== killed);
+  await eventually("another one is current", 15_000, isAnother);
+  expect(await ask()).toBe(200);
+  await countsOn(counter);
+});
+
+test("I11: when the first process is killed the current one leaves the ports to whom the supervisor starts, and keeps whom it has", async () => {
+  const counter = await openCounter();
+  expect(gateway.current().pid).not.toBe(gateway.child.pid);
+  gateway.child.kill("SIGKILL");
+  gateway = opened.use(await startGatewayProcess(street, gateway.settings, gateway.data));
+  expect([await ask(), gateway.current().pid]).toEqual([200, gateway.child.pid]);
+  await countsOn(counter);
 });
 
 test("I5: an old process obeys a revocation within 2 s", async () => {

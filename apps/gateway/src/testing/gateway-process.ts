@@ -14,6 +14,7 @@ import type { Street } from "./street.ts";
 
 export type GatewayProcess = {
   port: number;
+  sshPort: number;
   /** The process that the supervisor knows. */
   child: ChildProcess;
   data: string;
@@ -45,14 +46,17 @@ export async function startGatewayProcess(
   };
   secret("gateway/key.pem", key);
   secret("gateway/certificate.json", JSON.stringify(answer));
-  const [port, tasks, admin] = await Promise.all(
-    ["LISTEN", "TASKS_LISTEN", "ADMIN_LISTEN"].map(async (name) => portOf(settings[name]) ?? (await freePort())),
+  const [port, ssh, tasks, admin] = await Promise.all(
+    ["LISTEN", "SSH_LISTEN", "TASKS_LISTEN", "ADMIN_LISTEN"].map(
+      async (name) => portOf(settings[name]) ?? (await freePort()),
+    ),
   );
-  if (port === undefined) throw new Error("there is no free port");
+  if (port === undefined || ssh === undefined) throw new Error("there is no free port");
   const variables: Record<string, string> = {
     DATA_FOLDER: data,
     INSTALLATION: "test",
     LISTEN: `127.0.0.1:${port}`,
+    SSH_LISTEN: `127.0.0.1:${ssh}`,
     TASKS_LISTEN: `127.0.0.1:${tasks}`,
     ADMIN_LISTEN: `127.0.0.1:${admin}`,
     CONTROL_PLANE_URL: street.controlPlane.url,
@@ -87,6 +91,7 @@ export async function startGatewayProcess(
     });
   const gateway: GatewayProcess = {
     port,
+    sshPort: ssh,
     child,
     data,
     settings: variables,
