@@ -54,8 +54,10 @@ export function loadOrMakeKey(keyFile: string): string {
 
 function writeWhole(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
-  renameSync(`${file}.new`, file);
+  // Two processes write here while one takes over from the other.
+  const draft = `${file}.${process.pid}.new`;
+  writeFileSync(draft, text, { mode: 0o600, flush: true });
+  renameSync(draft, file);
 }
 
 /** What was enrolled before, if it is this process's: also past its end, since an expired certificate can still be renewed. */
