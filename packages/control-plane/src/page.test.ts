@@ -214,6 +214,23 @@ test("what a Gitspace writes is text, never markup", async () => {
   await delegate.succeed(task);
 });
 
+test("the page tells what uses a Gitspace, and sets when it stops by itself", async () => {
+  await create(repository, "used");
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  const moved = { gitspaceId: id, generation: 1, at: Date.now(), bytes: 5_000_000, source: "ssh", port: 8022 };
+  await delegate.does("vm.provision", "gitspace.start");
+  const headers = { authorization: `Bearer ${plane.gatewayToken}` };
+  await plane.call("POST", "/api/gateway/v1/reports", { reports: [{ kind: "activity", ...moved }] }, headers);
+  await page.reload();
+  await see("used just now, 4.8 MB in 24 h");
+  await page.getByLabel("It stops").selectOption({ label: "after an idle hour" });
+  await see(/^At .*, unless somebody uses it before\.$/);
+  await page.reload();
+  await see(/unless somebody uses it before/);
+  expect(await page.getByLabel("It stops").inputValue()).toBe("60");
+  expect(complaints).toEqual([]);
+});
+
 test("the list follows what happens elsewhere, and goes on after the control plane was away", async () => {
   await page.goto(address("/"));
   await see("unlucky");

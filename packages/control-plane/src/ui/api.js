@@ -60,6 +60,8 @@ export const api = {
   gitspace: (id) => call("GET", one(id)),
   create: (body) => call("POST", "gitspaces", body),
   act: (id, action) => call("POST", `${one(id)}/actions`, { action }),
+  activity: (id) => call("GET", `${one(id)}/activity`),
+  setAutoStop: (id, minutes) => call("PATCH", one(id), { auto_stop_minutes: minutes }),
   remove: (id) => call("DELETE", one(id)),
   events: (id, page) => call("GET", `${one(id)}/events?page=${page}&limit=100`),
   logs: (id, after) => call("GET", `${one(id)}/logs?after=${after}`),

@@ -1,4 +1,5 @@
 // One Gitspace: its state, what to do with it, what happens to it and what it writes, all live.
+import { activityView } from "./activity.js";
 import { api } from "./api.js";
 import { element } from "./element.js";
 import { errorCard, facts, heading } from "./facts.js";
@@ -16,8 +17,10 @@ export async function showDetails(view, id) {
   const away = element("p", { class: "hint", role: "status" });
   const timeline = timelineView(id);
   const log = logView(id);
+  const activity = activityView(id, signal);
   let gitspace;
   let told = 0;
+  let shownState;
 
   function draw(next) {
     if (signal.aborted || (gitspace !== undefined && next.generation < gitspace.generation)) return;
@@ -27,6 +30,8 @@ export async function showDetails(view, id) {
     redraw(head, [gitspace.state, gitspace.name], () => heading(view, gitspace));
     redraw(failure, [gitspace.state, gitspace.instance?.error_message], () => errorCard(gitspace, log));
     redraw(about, [gitspace], () => facts(gitspace));
+    if (gitspace.state !== shownState) void activity.read();
+    shownState = gitspace.state;
     timeline.setBusy(isBusy(gitspace.state));
   }
   function gone() {
@@ -66,7 +71,12 @@ export async function showDetails(view, id) {
     head,
     away,
     failure,
-    element("div", { class: "columns" }, element("div", { class: "wide" }, timeline.element, log.element), about),
+    element(
+      "div",
+      { class: "columns" },
+      element("div", { class: "wide" }, timeline.element, log.element),
+      element("div", {}, about, activity.element),
+    ),
   );
   await read();
   if (signal.aborted || gitspace === undefined) return;
