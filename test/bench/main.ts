@@ -6,6 +6,7 @@ import { dispatch } from "./dispatch.ts";
 import { gateway } from "./gateway.ts";
 import { idle } from "./idle.ts";
 import { recover } from "./recover.ts";
+import { ssh } from "./ssh.ts";
 import { start } from "./start.ts";
 
 type Bench = { defaultRuns: number; run: (runs: number) => Promise<Record<string, number>> };
@@ -16,6 +17,7 @@ const benches: Record<string, Bench> = {
   devcontainer: { defaultRuns: 12, run: devcontainer },
   idle: { defaultRuns: 1, run: idle },
   gateway: { defaultRuns: 5, run: gateway },
+  ssh: { defaultRuns: 3, run: ssh },
   recover: { defaultRuns: 24, run: recover },
 };
 

@@ -77,7 +77,7 @@ function connectPort(socket: TLSSocket, port: number, head: string, signal: Abor
       const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0);
       if (status !== 200) return refuse(refusal(status, port));
       leave();
-      told.set(socket, headersOf(answer));
+      noteTold(socket, headersOf(answer));
       const rest = received.subarray(end + 4);
       if (rest.length > 0) socket.unshift(rest);
       resolve(socket);
@@ -93,6 +93,11 @@ const told = new WeakMap<Socket, Record<string, string>>();
 /** What the agent said of a dialled socket: the headers of its answer, their names in lower case. */
 export function toldOf(socket: Socket): Readonly<Record<string, string>> {
   return told.get(socket) ?? {};
+}
+
+/** Notes it. */
+export function noteTold(socket: Socket, headers: Record<string, string>): void {
+  told.set(socket, headers);
 }
 
 function headersOf(head: string): Record<string, string> {
