@@ -4,9 +4,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
 import type { Upstream } from "./forwarder.ts";
-import { FrameBoundary } from "./hand-over/frame-boundary.ts";
-import { closeWebSocket, GOING_AWAY } from "./hand-over/going-away.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
+import { splice } from "./splice.ts";
 import { brokeOff, finalHead } from "./upstream-answer.ts";
 
 /** What a client may send before its upgrade is answered. */
@@ -15,11 +14,9 @@ const EARLY_BYTES = 64 * 1024;
 const ANSWER_MS = 30_000;
 /** How long a refused client may take to leave. */
 const LAST_WORDS_MS = 5_000;
-/** How long one half may outlive the other without a byte. */
-const HALF_CLOSED_MS = 60_000;
 
 /** See `Forwarder.upgrade`. A client that leaves, even by half, before the answer takes its upstream socket along. */
-export async function upgradeThrough(
+export function upgradeThrough(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -27,26 +24,59 @@ export async function upgradeThrough(
   policy: HeaderPolicy,
   signal: AbortSignal,
 ): Promise<void> {
-  const early = new EarlyBytes(socket, head);
-  const gone = AbortSignal.any([signal, upstream.ended, early.gone]);
+  // What only the handshake needs is let go with it: connections idle for days.
+  return greet(request, socket, head, upstream, policy, signal).then((greeted) => {
+    if (greeted === undefined) return undefined;
+    const { inside, isWebSocket, first } = greeted;
+    return splice(socket as Socket, inside, [signal, upstream.ended], isWebSocket, first);
+  });
+}
+
+type Greeted = { inside: Socket; isWebSocket: boolean; first: Buffer };
+
+/** The handshake. Gives the socket to splice with, or nothing when the upgrade was refused and that was told. */
+async function greet(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  upstream: Upstream,
+  policy: HeaderPolicy,
+  signal: AbortSignal,
+): Promise<Greeted | undefined> {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  const early = new EarlyBytes(socket, head, leave);
+  const ends = [signal, upstream.ended];
+  for (const each of ends) {
+    each.addEventListener("abort", leave, { once: true });
+    if (each.aborted) leave();
+  }
+  let timer: NodeJS.Timeout | undefined;
   let dialled: Socket | undefined;
   try {
-    dialled = await upstream.dial(gone);
-    const answer = await handshake(request, dialled, policy, AbortSignal.any([gone, AbortSignal.timeout(ANSWER_MS)]));
+    dialled = await upstream.dial(gone.signal);
+    timer = setTimeout(leave, ANSWER_MS);
+    const answer = await handshake(request, dialled, policy, gone.signal);
+    clearTimeout(timer);
     const sent = early.take();
-    if (answer.kind === "refused") return await passRefusal(request, socket, answer.response, policy, gone);
-    socket.write(switchingHead(answer.response, request, policy));
+    if (answer.kind === "refused") {
+      await passRefusal(request, socket, answer.response, policy, gone.signal);
+      return undefined;
+    }
+    socket.cork();
+    socket.write(switchingHead(answer.response, request, policy), "latin1");
     if (answer.head.length > 0) socket.write(answer.head);
+    socket.uncork();
     if (sent.length > 0) answer.socket.write(sent);
     const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
-    const frames = isWebSocket ? new FrameBoundary() : undefined;
-    frames?.feed(answer.head);
-    await splice(socket, answer.socket, AbortSignal.any([signal, upstream.ended]), frames);
+    return { inside: answer.socket as Socket, isWebSocket, first: answer.head };
   } catch (error) {
     dialled?.destroy();
-    if (early.gone.aborted || signal.aborted) socket.destroy();
+    if (early.hasLeft || signal.aborted) socket.destroy();
     throw error;
   } finally {
+    clearTimeout(timer);
+    for (const each of ends) each.removeEventListener("abort", leave);
     early.take();
   }
 }
@@ -151,69 +181,43 @@ async function passRefusal(
 /** Holds what the client sends before it is answered, and sees it leave. */
 class EarlyBytes {
   readonly #socket: Duplex;
-  readonly #left = new AbortController();
+  readonly #leave: () => void;
   #chunks: Buffer[];
   #length: number;
+  hasLeft = false;
   readonly #onData = (chunk: Buffer): void => {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     if (this.#length > EARLY_BYTES) this.#socket.pause();
   };
-  readonly #onGone = (): void => this.#left.abort();
+  readonly #onGone = (): void => {
+    this.hasLeft = true;
+    this.#leave();
+  };
 
-  constructor(socket: Duplex, head: Buffer) {
+  constructor(socket: Duplex, head: Buffer, leave: () => void) {
     this.#socket = socket;
+    this.#leave = leave;
     this.#chunks = head.length > 0 ? [head] : [];
     this.#length = head.length;
     socket.on("data", this.#onData);
-    for (const event of ["end", "close", "error"]) socket.on(event, this.#onGone);
-    if (socket.destroyed) this.#left.abort();
-  }
-
-  get gone(): AbortSignal {
-    return this.#left.signal;
+    for (const event of gone) socket.on(event, this.#onGone);
+    if (socket.destroyed) this.#onGone();
   }
 
   /** What was held; from now on the socket is the taker's. */
   take(): Buffer {
     this.#socket.off("data", this.#onData);
-    for (const event of ["end", "close"]) this.#socket.off(event, this.#onGone);
-    if (this.#chunks.length > 0 || this.#length > 0) this.#socket.pause();
-    const held = Buffer.concat(this.#chunks);
+    for (const event of gone) this.#socket.off(event, this.#onGone);
+    if (this.#length > 0) this.#socket.pause();
+    const held = this.#chunks.length === 0 ? nothing : Buffer.concat(this.#chunks);
     this.#chunks = [];
     return held;
   }
 }
 
-/** `frames` of the direction to the client are followed, so that a close frame can be put between two of them. */
-async function splice(client: Duplex, upstream: Duplex, signal: AbortSignal, frames?: FrameBoundary): Promise<void> {
-  const follow = (chunk: Buffer): void => frames?.feed(chunk);
-  if (frames !== undefined) upstream.on("data", follow);
-  const cut = (): void => {
-    if (signal.reason === GOING_AWAY && frames !== undefined) {
-      upstream.off("data", follow);
-      return closeWebSocket(client, upstream, frames);
-    }
-    client.destroy();
-    upstream.destroy();
-  };
-  if (signal.aborted) cut();
-  signal.addEventListener("abort", cut, { once: true });
-  join(client, upstream);
-  join(upstream, client);
-  await Promise.all([closed(client), closed(upstream)]);
-  signal.removeEventListener("abort", cut);
-}
-
-/** One direction. An end is passed on as an end; a death takes the other side along. */
-function join(from: Duplex, to: Duplex): void {
-  from.on("error", () => to.destroy());
-  from.on("end", () => (to as Socket).setTimeout(HALF_CLOSED_MS, () => to.destroy()));
-  from.on("close", () => {
-    if (!from.readableEnded || !to.readableEnded) to.destroy();
-  });
-  from.pipe(to);
-}
+const gone = ["end", "close", "error"];
+const nothing = Buffer.alloc(0);
 
 function closed(stream: Duplex | IncomingMessage): Promise<void> {
   if (stream.closed) return Promise.resolve();

@@ -3,7 +3,7 @@ import type { TlsIdentity } from "@gitspaces/daemon/certificates";
 import { startAgent } from "../../../apps/gateway/src/testing/agent.ts";
 import { aboutMe, onQuestion, say } from "./messages.ts";
 
-const { identity, port, backend } = aboutMe<{ identity: TlsIdentity; port: number; backend: number }>();
+const { identity, port, backend } = aboutMe() as { identity: TlsIdentity; port: number; backend: number };
 const agent = await startAgent(identity);
 agent.ports.set(port, backend);
 say(agent.port);

@@ -3,7 +3,7 @@ import { Agent, createServer } from "node:http";
 import httpProxy from "http-proxy";
 import { aboutMe, onQuestion, say } from "./messages.ts";
 
-const { backend } = aboutMe<{ backend: number }>();
+const { backend } = aboutMe() as { backend: number };
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 const proxy = httpProxy.createProxyServer({ target: { host: "127.0.0.1", port: backend }, agent, xfwd: true });
 proxy.on("error", (_error, _request, to) => void to?.destroy());

@@ -1,7 +1,7 @@
 // Load over raw sockets, so that the client is cheap: each lane asks again as soon as it was answered.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { FRAME, LARGE } from "./sizes.ts";
+import { frame, LARGE } from "./sizes.ts";
 
 export type Place = { port: number; host: string; cookie: string };
 
@@ -21,17 +21,16 @@ export const up: Load = (place, ms) =>
 /** Frames that come back, over connections that are already open. */
 export async function ws(place: Place, ms: number): Promise<number> {
   const sockets = await Promise.all(Array.from({ length: 50 }, () => upgrade(place, "/echo")));
-  const frame = Buffer.alloc(FRAME, "f");
   return during(ms, (isOver, count) =>
     sockets.map(async (socket) => {
-      let left = FRAME;
+      let left = frame.length;
       socket.on("data", (chunk: Buffer) => {
         left -= chunk.length;
         if (left > 0) return;
         count();
-        if (isOver()) return void socket.destroy();
-        left = FRAME;
-        socket.write(frame);
+        left = frame.length;
+        if (isOver()) socket.destroy();
+        else socket.write(frame);
       });
       const closed = once(socket, "close");
       socket.write(frame);

@@ -7,7 +7,7 @@ import { ADA, DOMAIN, openStreet, until } from "../../../apps/gateway/src/testin
 import type { Upstreams } from "../../../apps/gateway/src/upstreams.ts";
 import { aboutMe, memoryInUse, onQuestion, say } from "./messages.ts";
 
-const { backend } = aboutMe<{ backend: number }>();
+const { backend } = aboutMe() as { backend: number };
 const MANY = 1_000_000;
 // The limits are there and are counted by; it is only that one person is all the load.
 const street = await openStreet({
