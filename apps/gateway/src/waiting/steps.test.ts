@@ -49,3 +49,9 @@ test("a start that failed shows where it ended", () => {
     "Opening the editor: ahead",
   ]);
 });
+
+test("what is cleaned up after a failure is not taken for the step that failed", () => {
+  const failed = [...begin, event("infra_provisioning_failed", 900, "No machine is free")];
+  const cleaned = [...failed, event("infra_stop_start", 950), event("infra_stop_completed", 990, "The VM is gone")];
+  expect(stepsOf(cleaned, true)[0]).toMatchObject({ state: "failed", detail: "No machine is free", until: 900 });
+});

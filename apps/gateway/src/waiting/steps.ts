@@ -24,9 +24,18 @@ const plans: readonly Plan[] = [
   { title: "Opening the editor", phases: ["agent_ide"] },
 ];
 
+/** What goes on before and after a start, which is no step of it. */
+const cleaning: readonly string[] = [
+  "infra_stop",
+  "infra_cleanup",
+  "infra_deprovisioning",
+  "gitspace_action_start_failed",
+];
+
 /** The steps of a start. One that the start turned out not to need is left out. `hasFailed`: it ended in the step it had reached. */
 export function stepsOf(events: readonly ProgressEvent[], hasFailed: boolean): Step[] {
-  const places = plans.map(({ phases }) => events.filter(({ kind }) => phases.some((phase) => kind.startsWith(phase))));
+  const shown = events.filter(({ kind }) => !cleaning.some((each) => kind.startsWith(each)));
+  const places = plans.map(({ phases }) => shown.filter(({ kind }) => phases.some((phase) => kind.startsWith(phase))));
   const reached = places.findLastIndex((place) => place.length > 0);
   return plans.flatMap((plan, index): Step[] => {
     const place = places[index] ?? [];
