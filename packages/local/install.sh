@@ -36,13 +36,14 @@ give_up() {
 # A package counts as there when what is used of it is there, however it came.
 has_package() {
   case $1 in
-    redis-server | git | iptables | python3 | make | g++ | pkg-config | chromium | debootstrap | curl) command -v "$1" ;;
+    redis-server | git | iptables | python3 | make | g++ | pkg-config | chromium | debootstrap | curl | rsync | ssh-audit) command -v "$1" ;;
     # Beside another distribution of the engine apt-get would remove that one, with whatever runs in it.
     docker.io) command -v docker && command -v dockerd ;;
     docker-compose) command -v docker-compose || docker compose version ;;
     bubblewrap) command -v bwrap ;;
     iproute2) command -v ip ;;
     procps) command -v ps ;;
+    openssh-client) command -v ssh && command -v ssh-keygen && command -v sftp ;;
     util-linux) command -v nsenter && command -v setpriv ;;
     ca-certificates) [[ -s /etc/ssl/certs/ca-certificates.crt ]] ;;
     libkrb5-dev) command -v pkg-config && pkg-config --exists krb5-gssapi ;;
