@@ -6,6 +6,7 @@ import type { LimitName, LimitsConfig } from "./config.ts";
 import { limitHit } from "./limit-hit.ts";
 import { Pace } from "./pace.ts";
 import { Places } from "./places.ts";
+import { Turns } from "./turns.ts";
 
 /** How long a request that is too fast waits for its turn, at most. */
 const LONGEST_WAIT_MS = 2_000;
@@ -32,6 +33,7 @@ export class Visitors {
   readonly #measures: Measure[];
   readonly #upgrades = new Map<string, Set<Upgrade>>();
   readonly #mostPending: number;
+  readonly #turns = new Turns();
   /** Connections with a refusal under way. */
   readonly #refused = new WeakSet<Socket>();
 
@@ -64,6 +66,7 @@ export class Visitors {
       throw limitHit(met);
     }
     if (met > 0) await waitFor(visitor, met);
+    await this.#turns.next(visitor.gitspaceId ?? "", performance.now());
     return stay;
   }
 
