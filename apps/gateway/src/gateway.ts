@@ -254,7 +254,9 @@ function isAllowed({ access, clock }: House, { gitspaceId, port, session, isAllo
   if (judge !== undefined) return judge();
   const isRevoked = session !== undefined && session.pass === undefined && access.isRevoked(session);
   const isOver = isRevoked || (session !== undefined && session.expiresAt <= clock.now());
-  return !isOver && admit(access.find(gitspaceId), port, session) === "admitted";
+  const document = access.find(gitspaceId);
+  // Whoever stops it means now, and not when its VM has gone.
+  return !isOver && document?.state === "running" && admit(document, port, session) === "admitted";
 }
 
 /** Both connections answer. One that subscribes and does not is closed, so that it comes back and lists the routes anew. */

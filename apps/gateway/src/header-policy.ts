@@ -24,8 +24,9 @@ export type Arrival = {
 
 /** RFC 9110 section 7.6.1, and the old names of the same kind. */
 const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"]);
-/** Said by whoever stands in front of a server; here that is only us. `expect` was already met by our own server. */
-const claims = new Set(["forwarded", "x-real-ip", "expect"]);
+/** Said by whoever stands in front of a server; here that is only us. `expect` was already met by our own
+ * server; `proxy` becomes HTTP_PROXY where headers become an environment. */
+const claims = new Set(["forwarded", "x-real-ip", "expect", "proxy"]);
 const claimPrefixes = ["x-forwarded-", "proxy-", "x-gs-", "gs-"];
 
 /** The policy of one request. */

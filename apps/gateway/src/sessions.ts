@@ -4,6 +4,7 @@ import type { Clock } from "@gitspaces/daemon";
 import { z } from "zod";
 import type { Session } from "./admission.ts";
 import { cookieValues } from "./cookies.ts";
+import { isInOneSpelling } from "./one-spelling.ts";
 
 export const SESSION_SECONDS = 3 * 3_600;
 const TYPE = "gitspaces-session+jwt";
@@ -53,6 +54,7 @@ export class Sessions {
   }
 
   async #verify(token: string): Promise<Session | undefined> {
+    if (!isInOneSpelling(token)) return undefined;
     try {
       const options = { algorithms: ["HS256"], typ: TYPE, currentDate: new Date(this.#clock.now()) };
       const { sub, org, sid, aud, iat, exp } = Claims.parse((await jwtVerify(token, this.#key, options)).payload);

@@ -5,6 +5,7 @@ import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import type { Session } from "../admission.ts";
 import { linkCookies } from "../cookies.ts";
+import { isInOneSpelling } from "../one-spelling.ts";
 import { sessionOfPass } from "./pass-reader.ts";
 
 const TYPE = "gitspaces-link+jwt";
@@ -58,6 +59,7 @@ export class LinkSessions {
   }
 
   async #verify(token: string): Promise<Claims | undefined> {
+    if (!isInOneSpelling(token)) return undefined;
     try {
       const options = { algorithms: ["HS256"], typ: TYPE, currentDate: new Date(this.#clock.now()) };
       const claims = Claims.parse((await jwtVerify(token, this.#key, options)).payload);
