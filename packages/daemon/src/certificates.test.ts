@@ -4,7 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, expect, test } from "vitest";
-import { type Enrolment, enrol, keepCertificate, loadOrMakeKey, makeCsr, napMs, renewalTime } from "./certificates.ts";
+import {
+  type Enrolment,
+  enrol,
+  keepCertificate,
+  loadOrMakeKey,
+  makeCsr,
+  napMs,
+  renewalTime,
+  retryMs,
+} from "./certificates.ts";
 import { type Leaf, makeCa, Pkcs10CertificateRequest } from "./testing/ca.ts";
 import { type Asked, type Reply, startListener } from "./testing/enrolment-listener.ts";
 import { keyFingerprint, type TlsIdentity } from "./tls.ts";
@@ -142,6 +151,30 @@ test("a certificate is due at two thirds of its life", async () => {
   const from = Date.parse("2026-01-01T00:00:00Z");
   const { certificate } = await ca.issue({ from, to: from + 9 * HOUR_MS });
   expect(renewalTime(certificate)).toBe(from + 6 * HOUR_MS);
+});
+
+test("a renewal that failed is tried again after a twentieth of the life, between a second and a minute", async () => {
+  const from = Date.now();
+  const lives = [7 * 24 * HOUR_MS, 200_000, 3_000].map(
+    async (life) => (await ca.issue({ from, to: from + life })).certificate,
+  );
+  expect((await Promise.all(lives)).map(retryMs)).toEqual([60_000, 10_000, 1_000]);
+});
+
+test("a renewal believes the authorities that the last answer named; the pin is for the first time", async () => {
+  const other = await makeCa();
+  await using house = await open();
+  const replaced = { ...house.enrolment, caFingerprint: other.fingerprint };
+  await store(replaced, longAgo());
+  expect((await enrol({ ...replaced, token: "" })).ca).toBe(ca.certificate);
+
+  const { key: _, ...answer } = await store(house.enrolment, longAgo());
+  writeFileSync(house.enrolment.certificateFile, JSON.stringify({ ...answer, ca: other.certificate }));
+  await expect(enrol({ ...house.enrolment, token: "" })).rejects.toMatchObject({ failure: { code: "denied" } });
+  expect(house.listener.asked.map(({ path }) => path)).toEqual(["/renew"]);
+  // What was enrolled in an installation that is no more is left behind by who has a token and the right pin.
+  await enrol(house.enrolment);
+  expect(house.listener.asked.map(({ path }) => path)).toEqual(["/renew", "/enrol"]);
 });
 
 test("the clock is looked at once a minute at least, since a suspended VM's timers stand still", () => {
