@@ -3,6 +3,7 @@ import { api } from "./api.js";
 import { element } from "./element.js";
 import { listen } from "./live.js";
 import { ago, clock } from "./moment.js";
+import { sshKeysSection } from "./ssh-keys.js";
 import { lastUsed, stateBadge } from "./state.js";
 
 export async function showList({ content, signal, go, signedOut }) {
@@ -49,7 +50,11 @@ export async function showList({ content, signal, go, signedOut }) {
     }
   }
 
-  content.replaceChildren(createForm(go), element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows, bin));
+  content.replaceChildren(
+    createForm(go),
+    element("section", {}, element("h1", {}, "Your Gitspaces"), away, rows, bin),
+    sshKeysSection(signal),
+  );
   await read();
   if (signal.aborted) return;
   listen(api.allEventsPath, {
