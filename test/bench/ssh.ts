@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { keyFingerprint } from "@gitspaces/daemon/certificates";
 import { makeAuthority } from "../../apps/gateway/src/testing/certificates.ts";
 import { rounded } from "./figures.ts";
+import { cpuMicros } from "./gateway/process-figures.ts";
 import type { DoorOrder } from "./ssh/door.ts";
 
 const BYTES = 200_000_000;
@@ -26,26 +27,31 @@ export async function ssh(rounds: number): Promise<Record<string, number>> {
   const ground = await build(folder, opened);
   writeFileSync(join(folder, "sent"), Buffer.alloc(BYTES, "measured "));
   const best: Record<string, number> = {};
+  const costs: Record<string, number> = {};
   for (let round = 0; round < rounds; round++) {
     for (const way of ways) {
       for (const direction of ["down", "up"] as const) {
+        const before = cpuMicros(ground.doorPid);
         const speed = await copy(ground, way, direction);
+        const cost = (cpuMicros(ground.doorPid) - before) / 1_000 / (BYTES / 1e6);
         const name = `${way}_${direction}_mb_s`;
         best[name] = Math.max(best[name] ?? 0, speed);
+        if (way !== "direct") costs[way] = Math.min(costs[way] ?? Infinity, cost);
         console.error(`round ${round + 1}: ${name} ${speed.toFixed(0)}`);
       }
     }
   }
+  const cpu = Object.entries(costs).map(([way, cost]) => [`${way}_cpu_ms_per_mb`, rounded(cost)] as const);
   const of = (way: Way, direction: string) => best[`${way}_${direction}_mb_s`] ?? 0;
   const ratios = ways.slice(1).map((way) => {
     const both = ["down", "up"].map((direction) => of(way, direction) / of("direct", direction));
     return [`${way}_vs_direct`, rounded(Math.min(...both))] as const;
   });
   const speeds = Object.entries(best).map(([name, speed]) => [name, Math.round(speed)] as const);
-  return Object.fromEntries([...ratios, ...speeds]);
+  return Object.fromEntries([...ratios, ...cpu, ...speeds]);
 }
 
-type Ground = { folder: string; key: string; user: string; sshdPort: number; doorPort: number };
+type Ground = { folder: string; key: string; user: string; sshdPort: number; doorPort: number; doorPid: number };
 
 async function build(folder: string, opened: AsyncDisposableStack): Promise<Ground> {
   for (const name of ["key", "host"])
@@ -79,7 +85,7 @@ async function build(folder: string, opened: AsyncDisposableStack): Promise<Grou
   };
   const [door, doorPort] = await startProgram("door.ts", 0, order);
   opened.defer(() => end(door));
-  return { folder, key: line("key"), user, sshdPort, doorPort };
+  return { folder, key: line("key"), user, sshdPort, doorPort, doorPid: door.pid ?? 0 };
 }
 
 async function startSshd(folder: string, opened: AsyncDisposableStack): Promise<number> {
