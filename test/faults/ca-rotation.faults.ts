@@ -126,6 +126,13 @@ test("I5 E1: requests, a WebSocket and new Gitspaces go on over a rotation of th
   );
   expect(held.map(({ ca }) => ca)).toEqual([caFile("ca.cert.pem"), caFile("ca.cert.pem")]);
 
+  for (const daemon of ["gateway", "delegate", "runner"]) {
+    const figures = await (
+      await fetch(`http://127.0.0.1:${house.system.ready.ports[`${daemon}_admin`]}/metrics`)
+    ).text();
+    expect(Number(/^gitspaces_certificate_days_left (\S+)$/m.exec(figures)?.[1])).toBeGreaterThan(0);
+  }
+
   expect([load.wrong, load.closed]).toEqual([[], false]);
   await until("every number came back in order", 5_000, () => load.echoed > 0 && load.sent - load.echoed < 5);
   expect(rotate("--status")).toContain("No rotation is going on.");
