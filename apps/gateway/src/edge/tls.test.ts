@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { execFile } from "node:child_process";
+import { keepConnectionReserve } from "@gitspaces/daemon";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { raw, readAnswer } from "../testing/raw-http.ts";
 import { ADA, BOB, DOMAIN, until } from "../testing/street.ts";
@@ -84,6 +85,20 @@ test("an upgraded connection may end one half over TLS and read on, as it may wi
   let answer = "";
   for await (const chunk of socket) answer += String(chunk);
   expect(answer).toBe("heard last words");
+});
+
+test("E14: where descriptors are short, a newcomer over TLS is known as one and can be told", async () => {
+  await using opened = new AsyncDisposableStack();
+  const server = makeFrontServer(front.street.gateway.house.edge);
+  const reserve = keepConnectionReserve(server, () => ({ inUse: 90, limit: 100 }));
+  server.on("request", (request, response) => {
+    response.writeHead(reserve.isRefused(request.socket) ? 503 : 200, { "Content-Length": 0 }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  opened.defer(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  expect((await get("", { port })).status).toBe(503);
 });
 
 test("T13: the gateway speaks HTTP/1.1 alone: h2 is not agreed to, and its preface is no request", async () => {
