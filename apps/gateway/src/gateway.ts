@@ -113,8 +113,9 @@ export async function startGateway(
 
   const progress = opened.use(new Progress({ controlPlane, changes, log }));
   const waker = new Waker({ controlPlane, clock, log });
+  const live = new LiveConnections();
   const waiting = new Waiting(
-    { access, routes, changes, waker, progress },
+    { access, routes, changes, waker, progress, live, clock },
     { holdMs: config.holdMs, perGitspace: config.holdPerGitspace, inAll: config.holdInAll },
   );
 
@@ -133,7 +134,7 @@ export async function startGateway(
     uses: new PassUses(clock, log),
     upstreams: new Upstreams(() => identity),
     forwarder: forwarders[config.forwarder](),
-    live: new LiveConnections(),
+    live,
     eventStreams: new EventStreams(),
     changes,
     waiting,
@@ -144,6 +145,7 @@ export async function startGateway(
   };
   const isStillAllowed = (connection: Connection): boolean => isAllowed(house, connection);
   access.onChange = (gitspaceId) => {
+    if (gitspaceId !== undefined) waiting.heard(gitspaceId);
     changes.tell(gitspaceId);
     house.live.recheck(isStillAllowed, gitspaceId);
   };
@@ -223,7 +225,7 @@ export async function startGateway(
     await startAdmin({ listen: doors.at("admin", config.adminListen), log, name: "gateway", checks, bind: listenAt }),
   );
   void turn.then(() => writers.begin());
-  const { live, eventStreams } = house;
+  const { eventStreams } = house;
   const graceMs = config.stopGraceMs;
   const stopping = {
     doors,

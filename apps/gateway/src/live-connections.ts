@@ -69,6 +69,11 @@ export class LiveConnections {
     }
   }
 
+  /** Whether anything of this source is open to a Gitspace. */
+  has(gitspaceId: string, source: ActivitySource): boolean {
+    return [...this.#entries].some((entry) => entry.gitspaceId === gitspaceId && entry.source === source);
+  }
+
   /** How many connections are open that `source` moves bytes by. */
   count(source: ActivitySource): number {
     return [...this.#entries].filter((entry) => entry.source === source).length;

@@ -32,7 +32,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}but
 
 /**
  * Takes each new view as it comes. The clocks go on by themselves; what is drawn comes from the gateway, escaped there. A stream that
- * breaks is opened again by the browser.
+ * breaks is opened again by the browser; one that is refused is not, so the page comes anew.
  */
 const script = `(()=>{const box=document.querySelector("main"),{key,to}=document.body.dataset;let drawn=performance.now();
 const clock=ms=>ms<9950?(ms/1e3).toFixed(1)+" s":ms<6e4?Math.round(ms/1e3)+" s":Math.floor(ms/6e4)+" min "+Math.round(ms%6e4/1e3)+" s";
@@ -40,6 +40,7 @@ setInterval(()=>{for(const each of box.querySelectorAll("[data-ms]"))each.textCo
 const stream=new EventSource("/.gitspaces/progress?key="+key);
 stream.addEventListener("view",({data})=>{const{title,html}=JSON.parse(data);const had=document.activeElement?.id;document.title=title;box.innerHTML=html;drawn=performance.now();if(had)document.getElementById(had)?.focus()});
 stream.addEventListener("ready",()=>{stream.close();to?location.replace(to):location.reload()});
+stream.onerror=()=>{if(stream.readyState===2)setTimeout(()=>location.replace("/.gitspaces/waiting?to="+encodeURIComponent(to||location.pathname+location.search)),2000)};
 stream.addEventListener("over",()=>{stream.close();location.reload()})})()`;
 
 const tick = `<svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="m3.5 8.5 3 3 6-7"/></svg>`;

@@ -4,7 +4,7 @@ import { z } from "zod";
 
 export type GaveUp =
   | { why: "gone" }
-  | { why: "stopped" | "stopped_meanwhile" | "late" | "too_many" | "control_plane_away"; name: string }
+  | { why: "stopped" | "stopped_meanwhile" | "just_stopped" | "late" | "too_many" | "control_plane_away"; name: string }
   | { why: "failed"; name: string; reason?: string | undefined }
   | { why: "denied"; name: string; failure: Failure };
 
@@ -35,6 +35,13 @@ export function wordsOf(gaveUp: Exclude<GaveUp, { why: "gone" }>): Words {
       return say(`${name} is stopped. Only its owner can start it by visiting it.`, "stopped", 60);
     case "stopped_meanwhile":
       return say(`${name} was stopped while it was waited for. Ask again to start it.`, "stopped", 10);
+    case "just_stopped":
+      return say(
+        `${name} was stopped while you were connected, and what connects again by itself does not start it. ` +
+          "Open it in a browser, or start it with: gitspaces start",
+        "stopped",
+        300,
+      );
     case "late":
       return say(`${name} is still starting. Ask again in a few seconds.`, "starting", 5);
     case "too_many":

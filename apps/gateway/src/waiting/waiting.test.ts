@@ -275,3 +275,26 @@ test("a client that leaves while it is held frees all it held", async () => {
   await until(() => street.controlPlane.watchers.size === 0, "nothing is followed");
   expect(wakes()).toHaveLength(1);
 });
+
+test("an editor that comes back by SSH does not start what was stopped under it; a program, and a later start, do", async () => {
+  street.controlPlane.onWake = ({ gitspaceId }) => {
+    setTimeout(() => void starts(), 20);
+    return { outcome: "accepted", gitspaceId, generation: generation + 1 };
+  };
+  const { house } = street.gateway;
+  const person = { user: "ada", organisation: "engine" };
+  const byShell = () => house.waiting.whenRunning(ADA, person, AbortSignal.timeout(3_000), "ssh");
+  expect((await byShell()).route.generation).toBe(2);
+  const socket = { bytesRead: 0, bytesWritten: 0 };
+  const shell = house.live.open({ gitspaceId: ADA, generation, port: 8022, session: undefined, source: "ssh", socket });
+  await become("stopping", 3);
+  shell[Symbol.dispose]();
+  await expect(byShell()).rejects.toThrow("was stopped while you were connected");
+  await become("stopped");
+  await expect(byShell()).rejects.toThrow("was stopped while you were connected");
+  expect(wakes().map(({ by }) => by)).toEqual(["ssh"]);
+
+  expect((await curl()).status).toBe(200);
+  await become("stopped", 5);
+  expect((await byShell()).route.generation).toBe(6);
+});

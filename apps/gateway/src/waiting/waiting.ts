@@ -1,11 +1,14 @@
 // Waits with somebody until a Gitspace runs, and starts it for those who may. HTTP and SSH wait here alike.
-import { fail, type WakeBy } from "@gitspaces/contracts";
+import { type AccessDocument, fail, type WakeBy } from "@gitspaces/contracts";
+import type { Clock } from "@gitspaces/daemon";
 import type { Access } from "../access.ts";
 import type { Changes } from "../changes.ts";
 import type { Routed, Routes } from "../routes.ts";
+import type { LiveConnections } from "../live-connections.ts";
 import { type HoldLimits, HoldRoom } from "./hold-room.ts";
 import { nextStep, type Waited } from "./next-step.ts";
 import type { Progress } from "./progress.ts";
+import { Quiet } from "./quiet.ts";
 import { type GaveUp, tellWhy } from "./reasons.ts";
 import type { Waker } from "./waker.ts";
 import { type Asker, mayStart } from "./who-may-start.ts";
@@ -20,17 +23,30 @@ type Collaborators = {
   changes: Changes;
   waker: Waker;
   progress: Progress;
+  live: LiveConnections;
+  clock: Clock;
 };
 
 export class Waiting {
   readonly #with: Collaborators;
   readonly #limits: HoldLimits;
   readonly #room: HoldRoom;
+  readonly #quiet: Quiet;
 
   constructor(collaborators: Collaborators, limits: HoldLimits) {
     this.#with = collaborators;
     this.#limits = limits;
     this.#room = new HoldRoom(limits);
+    this.#quiet = new Quiet(collaborators.clock);
+  }
+
+  /** Hears that what is known of a Gitspace changed, before anything that runs through here is ended because of it. */
+  heard(gitspaceId: string): void {
+    const { access, live } = this.#with;
+    const state = access.find(gitspaceId)?.state;
+    if (state === "running") this.#quiet.end(gitspaceId);
+    else if ((state === "stopping" || state === "stopped") && live.has(gitspaceId, "ssh"))
+      this.#quiet.begin(gitspaceId);
   }
 
   /** How many are held now. */
@@ -57,6 +73,8 @@ export class Waiting {
     const waited: Waited = { mayStart: mayStart(document, asker), met: document.generation };
     const first = nextStep(document, routes.find(gitspaceId), waited);
     if (first.step === "go") return first.routed;
+    if (by === "ssh" && isStopped(document) && !this.#quiet.mayStart(gitspaceId))
+      throw tellWhy({ why: "just_stopped", name });
 
     using place = this.#room.take(gitspaceId);
     if (place === undefined) throw tellWhy({ why: "too_many", name });
@@ -108,6 +126,10 @@ export class Waiting {
       return { why: "control_plane_away", name };
     }
   }
+}
+
+function isStopped({ state }: AccessDocument): boolean {
+  return state === "stopping" || state === "stopped";
 }
 
 async function reasonOf(
