@@ -1,5 +1,16 @@
 // The control plane's API as this command uses it: one method per call, answers checked on the way in.
 import {
+  AccessToken,
+  type CreateAccessToken,
+  type CreateShare,
+  ListeningPorts,
+  NewAccessToken,
+  NewShare,
+  PassUse,
+  PortVisibility,
+  Share,
+  Sharing,
+  type Visibility,
   type CreateGitspace,
   type CreateSshKey,
   type CreateToken,
@@ -91,6 +102,21 @@ export function openApi(server: Server, signal: AbortSignal) {
     addSshKey: (body: z.input<typeof CreateSshKey>) => call(SshKey, "user/ssh-keys", { body }),
     removeSshKey: (id: string) => call(z.unknown(), `user/ssh-keys/${encodeURIComponent(id)}`, { method: "DELETE" }),
     sshPlace: () => call(SshPlace, "ssh"),
+    ports: (id: string) => call(ListeningPorts, one(id, "/ports"), { timeoutMs: 10_000 }),
+    /** The ports that were opened to others. */
+    sharing: (id: string) => call(Sharing, one(id, "/visibility")),
+    setVisibility: (id: string, port: number, visibility: Visibility) =>
+      call(PortVisibility, one(id, `/visibility/${port}`), { method: "PUT", body: { visibility } }),
+    share: (id: string, body: CreateShare) => call(NewShare, one(id, "/shares"), { body }),
+    shares: (id: string) => call(z.array(Share), one(id, "/shares")),
+    shareUses: (id: string, link: string) =>
+      call(z.array(PassUse), one(id, `/shares/${encodeURIComponent(link)}/uses`)),
+    unshare: (id: string, link: string) =>
+      call(z.unknown(), one(id, `/shares/${encodeURIComponent(link)}`), { method: "DELETE" }),
+    createAccessToken: (body: CreateAccessToken) => call(NewAccessToken, "access-tokens", { body }),
+    accessTokens: () => call(z.array(AccessToken), "access-tokens"),
+    revokeAccessToken: (id: string) =>
+      call(z.unknown(), `access-tokens/${encodeURIComponent(id)}`, { method: "DELETE" }),
     revokeToken: (id: string) => call(z.unknown(), `tokens/${encodeURIComponent(id)}`, { method: "DELETE" }),
   };
 }

@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Failure, Gitspace } from "@gitspaces/contracts";
 import { exitCode, exitCodes, sayFailure } from "./exit-code.ts";
+import * as read from "./options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export type CliContext = { terminal: Terminal; env: NodeJS.ProcessEnv; signal: AbortSignal };
@@ -163,6 +164,58 @@ function describe(run: Run, context: CliContext): Command {
   );
   command("remove <key>", "remove a key by id, fingerprint or name; sessions opened with it end", sshKey).action(
     (key) => run(async () => (await import("./commands/ssh-key.ts")).removeSshKey(context, key)),
+  );
+
+  command("ports <id> [port]", "list ports and who reaches them, or say who may reach one")
+    .addOption(
+      new Option("--visibility <visibility>", "who may reach the port").choices(["private", "organisation", "public"]),
+    )
+    .action((id, port, options) =>
+      run(async () =>
+        (await import("./commands/sharing.ts")).ports(
+          context,
+          id,
+          port === undefined ? undefined : read.port(port),
+          options,
+        ),
+      ),
+    );
+  const scope = (each: Command): Command =>
+    each
+      .option("--path <path>", "only what is below this path")
+      .addOption(
+        new Option("--methods <methods>", "only these, between commas; UPGRADE for WebSockets").argParser(read.methods),
+      )
+      .addOption(new Option("--expires <span>", "how long it is good, such as 30m, 12h or 7d").argParser(read.span));
+  scope(command("share <id> <port>", "make a link that opens one port to whoever has it"))
+    .option("-n, --name <name>", "whom it is for")
+    .action((id, port, options) =>
+      run(async () => (await import("./commands/sharing.ts")).share(context, id, read.port(port), options)),
+    );
+  command("shares <id> [link]", "list links, or what was done with one").action((id, link) =>
+    run(async () => (await import("./commands/sharing.ts")).shares(context, id, link)),
+  );
+  command("unshare <id> <link>", "take a link back, by its identifier; what runs over it is closed").action(
+    (id, link) => run(async () => (await import("./commands/sharing.ts")).unshare(context, id, link)),
+  );
+  scope(command("narrow", "make a link that opens less of the one on stdin; nobody is asked")).action((options) =>
+    run(async () => (await import("./commands/sharing.ts")).narrow(context, options)),
+  );
+
+  const access = command("access-token", "tokens by which programs reach your Gitspaces");
+  command("create", "make a token; it is shown once", access)
+    .requiredOption("-n, --name <name>", "what it is for")
+    .addOption(new Option("--gitspace <id>", "only this one; may be repeated").argParser(read.several))
+    .addOption(new Option("--port <port>", "only this one; may be repeated").argParser(read.ports))
+    .addOption(new Option("--days <days>", "how long it is good").argParser(days).default(30))
+    .action((options) =>
+      run(async () => (await import("./commands/access-token.ts")).createAccessToken(context, options)),
+    );
+  command("list", "list access tokens", access).action(() =>
+    run(async () => (await import("./commands/access-token.ts")).listAccessTokens(context)),
+  );
+  command("revoke <token>", "end an access token, by its identifier", access).action((id) =>
+    run(async () => (await import("./commands/access-token.ts")).revokeAccessToken(context, id)),
   );
 
   command("doctor", "look at every hop of the installation and say what to mend (administrators)")

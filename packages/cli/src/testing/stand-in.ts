@@ -17,6 +17,8 @@ import {
 import { type Announcement, makePlayer } from "./script-player.ts";
 import { keepSshKeys } from "./ssh-keys.ts";
 
+import { sharingAnswers } from "./sharing-answers.ts";
+
 export const TOKEN = "gst_standin";
 export const HOST_KEY = "ssh-ed25519 AAAAhostkey";
 
@@ -38,6 +40,7 @@ export async function startStandIn({
   let dropped: string[] = [];
   const tokens = [token("tok-1", "laptop")];
   const sshKeys = keepSshKeys();
+  const sharing = sharingAnswers();
   let url = "";
 
   const player = makePlayer(stepMs, (announcement) => {
@@ -92,6 +95,8 @@ export async function startStandIn({
       default:
     }
     if (path.startsWith("user/ssh-keys")) return sshKeys.answer(method, part, body);
+    const shared = sharing.answer(asked);
+    if (shared !== undefined) return shared;
     if (room !== "gitspaces") throw fail("not_found", "There is nothing here.");
     const page = <T>(items: T[]): T[] => {
       const [number, limit] = [Number(query.get("page") ?? 1), Number(query.get("limit") ?? 30)];
@@ -120,7 +125,7 @@ export async function startStandIn({
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams: query } = new URL(request.url ?? "/", url);
     const method = request.method ?? "GET";
-    const body = method === "POST" || method === "PATCH" ? await json(request) : undefined;
+    const body = ["POST", "PATCH", "PUT"].includes(method) ? await json(request) : undefined;
     const path = pathname.replace(/^\/api\/v1\//, "");
     const lastEventId = request.headers["last-event-id"];
     const asked = { method, path, query, lastEventId: typeof lastEventId === "string" ? lastEventId : undefined, body };
