@@ -10,7 +10,7 @@ import { hash, openStage, reader, type Stage } from "./forwarder-stage.ts";
 import { until } from "./street.ts";
 
 /** What an implementation is known to lose; the claim is then that it does, so that a repair is noticed. */
-export type KnownLosses = { earlyHints?: boolean; trailers?: boolean };
+export type KnownLosses = { earlyHints?: boolean; trailers?: boolean; lateBodies?: boolean };
 
 export function forwarderClaims(name: string, open: () => Forwarder, losses: KnownLosses = {}): void {
   let stage: Stage;
@@ -249,6 +249,57 @@ export function forwarderClaims(name: string, open: () => Forwarder, losses: Kno
       "ok",
       losses.trailers === true ? undefined : "7",
     ]);
+  });
+
+  claim("a body in chunks that turns out to be empty is no reason to wait", async () => {
+    stage.answer = (request, response) => void request.resume().on("end", () => response.end("empty"));
+    const socket = connect(stage.port, "127.0.0.1");
+    socket.write("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    await reader(socket)("empty");
+    socket.destroy();
+  });
+
+  claim(
+    `a head ${losses.lateBodies === true ? "waits for its body (known)" : "goes ahead of a body that is late"}`,
+    async () => {
+      stage.answer = (request, response) => void request.pipe(response);
+      const socket = connect(stage.port, "127.0.0.1");
+      const read = reader(socket);
+      socket.write("POST / HTTP/1.1\r\nHost: h\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n");
+      if (losses.lateBodies === true) await sleep(200);
+      else await until(() => stage.seen.length === 1, "the server inside was asked");
+      expect(stage.seen).toHaveLength(losses.lateBodies === true ? 0 : 1);
+      socket.write("4\r\nlate\r\n0\r\nX-Sum: 7\r\n\r\n");
+      await read("late");
+      await until(() => stage.seen[0]?.complete === true, "the body is there inside");
+      expect(stage.seen[0]?.trailers["x-sum"]).toBe(losses.lateBodies === true ? undefined : "7");
+      socket.destroy();
+    },
+  );
+
+  claim("200 upgrades abandoned, 200 refused, 200 streams and 400 requests left leave nothing", async () => {
+    const get = "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n";
+    stage.answer = (request, response) => void (request.url === "/stream" && response.write("some"));
+    const play = async (count: number, text: string, word: string): Promise<void> => {
+      for (let done = 0; done < count; done += 100) {
+        const sockets = Array.from({ length: 100 }, () => connect(stage.port, "127.0.0.1").on("error", () => {}));
+        for (const socket of sockets) socket.write(text);
+        if (word === "") await until(() => stage.open.size === 100, "all were asked inside");
+        else await Promise.all(sockets.map((socket) => reader(socket)(word)));
+        for (const [at, socket] of sockets.entries()) {
+          if (at % 2 === 0) socket.resetAndDestroy();
+          else socket.destroy();
+        }
+        await stage.quiet();
+      }
+    };
+    stage.onUpgrade = (_request, socket) => void socket.resume().on("end", () => socket.end());
+    await play(200, upgradeHead, "");
+    stage.onUpgrade = (_request, socket) => void socket.end("HTTP/1.1 404 Not Here\r\nContent-Length: 4\r\n\r\nnope");
+    await play(200, upgradeHead, "nope");
+    await play(200, get, "some");
+    await play(400, get.replace("/stream", "/silent"), "");
+    expect([stage.open.size, stage.pending]).toEqual([0, 0]);
   });
 
   claim("an upgrade switches, echoes what was sent early and late, and passes both halves' ends", async () => {
