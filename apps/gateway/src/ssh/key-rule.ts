@@ -4,7 +4,6 @@ import type { PublicKeyAuthContext } from "ssh2";
 import ssh2 from "ssh2";
 import type { Access } from "../access.ts";
 import { isProvenByDevice } from "./security-key.ts";
-import { isProvenByTouch, isSecurityKey } from "./security-key.ts";
 
 /** Who came: by which key (its blob in base64), and for which Gitspace. Without one they may go on to their Gitspaces, as by a jump. */
 export type Guest = { key: string; login: string; gitspaceId: string | undefined };
@@ -31,7 +30,6 @@ export function recognise(access: Pick<Access, "find" | "all">, login: string, k
 export function isProven({ key, signature, blob, hashAlgo }: PublicKeyAuthContext): boolean {
   if (signature === undefined || blob === undefined) return false;
   if (key.algo === "ssh-rsa" && hashAlgo === undefined) return false;
-  if (isSecurityKey(key.algo)) return isProvenByTouch(key.data, signature, blob);
   if (key.algo.startsWith("sk-")) return isProvenByDevice(key.data, signature, blob);
   const parsed = ssh2.utils.parseKey(key.data);
   if (parsed instanceof Error) return false;
