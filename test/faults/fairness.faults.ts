@@ -86,7 +86,8 @@ function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-type Counted = { answered: number; refused: number; broken: number };
+/** How often each status came. */
+type Counted = Record<string, number>;
 async function countedBy(flood: ChildProcess): Promise<Counted> {
   flood.send("count");
   const [counted] = (await once(flood, "message", { signal: AbortSignal.timeout(10_000) })) as [Counted];
@@ -119,12 +120,12 @@ test("T14: while one Gitspace is flooded, the work in another fails never and it
       beside.push(during.p99);
       errors += before.errors + during.errors;
     }
-    const { answered, refused } = await countedBy(flood);
+    const counted = await countedBy(flood);
     console.log(
       `p99 ${median(calmly).toFixed(1)} → ${median(beside).toFixed(1)} ms over ${calmly.length} turns, ` +
-        `beside a flood of ${answered} answered and ${refused} refused requests`,
+        `beside a flood of ${JSON.stringify(counted)}`,
     );
-    expect(answered).toBeGreaterThan(500);
+    expect(counted["200"]).toBeGreaterThan(300);
     expect(errors).toBe(0);
     expect({ calmly, beside, isFair: isFair() }).toMatchObject({ isFair: true });
   } finally {

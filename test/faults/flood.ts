@@ -3,7 +3,8 @@ import { connect } from "node:net";
 
 const [host = "", port = "0", localAddress = "127.0.0.1", connections = "1"] = process.argv.slice(2);
 const request = `GET / HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`;
-const counted = { answered: 0, refused: 0, broken: 0 };
+/** How often each status came. */
+const counted: Record<string, number> = {};
 
 function flood(): void {
   const socket = connect({ host: "127.0.0.1", port: Number(port), localAddress });
@@ -11,11 +12,11 @@ function flood(): void {
   socket.on("data", (chunk) => {
     const text = chunk.toString("latin1");
     if (!text.startsWith("HTTP/1.1 ")) return;
-    if (text.startsWith("HTTP/1.1 200")) counted.answered++;
-    else counted.refused++;
+    const status = text.slice(9, 12);
+    counted[status] = (counted[status] ?? 0) + 1;
     socket.write(request);
   });
-  socket.on("error", () => counted.broken++);
+  socket.on("error", () => socket.destroy());
   socket.on("close", () => setTimeout(flood, 5));
 }
 
