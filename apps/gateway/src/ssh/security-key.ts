@@ -13,6 +13,7 @@ export function isProvenByDevice(key: Buffer, signature: Buffer, proven: Buffer)
     const isEd25519 = type === "sk-ssh-ed25519@openssh.com";
     if (!isEd25519 && type !== "sk-ecdsa-sha2-nistp256@openssh.com") return false;
     if (fields.length !== (isEd25519 ? 3 : 4)) return false;
+    if (!isEd25519 && fields[1]?.toString("latin1") !== "nistp256") return false;
     const tail = signature.subarray(-5);
     const raw = signature.subarray(0, -5);
     if (tail.length !== 5 || ((tail[0] ?? 0) & TOUCHED) === 0) return false;
