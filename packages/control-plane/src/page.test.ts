@@ -231,6 +231,26 @@ test("the page tells what uses a Gitspace, and sets when it stops by itself", as
   expect(complaints).toEqual([]);
 });
 
+test("the page opens a port to others, makes a link, and takes both back", async () => {
+  await create(repository, "shared");
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  await page.getByLabel("Port", { exact: true }).fill("3000");
+  await page.getByLabel("Who may reach the port").selectOption({ label: "your organisation" });
+  await page.getByRole("button", { name: "Set" }).click();
+  await page.getByRole("button", { name: "Close" }).waitFor();
+  await page.getByRole("button", { name: "Make a link" }).click();
+  await see("Link to port 3000");
+  expect(await page.content()).not.toContain("gsl_");
+  const sharing = async () => (await plane.call("GET", `/api/v1/gitspaces/${id}/visibility`)).json();
+  expect(await sharing()).toMatchObject({ ports: [{ port: 3000, visibility: "organisation" }] });
+  await page.getByRole("button", { name: "End" }).click();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Close" }).waitFor({ state: "detached" });
+  await page.getByText("Link to port 3000").waitFor({ state: "detached" });
+  expect(await sharing()).toMatchObject({ ports: [] });
+  expect(complaints).toEqual([]);
+});
+
 test("the list follows what happens elsewhere, and goes on after the control plane was away", async () => {
   await page.goto(address("/"));
   await see("unlucky");

@@ -5,6 +5,7 @@ import { element } from "./element.js";
 import { errorCard, facts, heading } from "./facts.js";
 import { listen } from "./live.js";
 import { logView } from "./log-view.js";
+import { sharingView } from "./sharing.js";
 import { isBusy } from "./state.js";
 import { timelineView } from "./timeline-view.js";
 
@@ -18,6 +19,7 @@ export async function showDetails(view, id) {
   const timeline = timelineView(id);
   const log = logView(id);
   const activity = activityView(id, signal);
+  const sharing = sharingView(id);
   let gitspace;
   let told = 0;
   let shownState;
@@ -75,11 +77,12 @@ export async function showDetails(view, id) {
       "div",
       { class: "columns" },
       element("div", { class: "wide" }, timeline.element, log.element),
-      element("div", {}, about, activity.element),
+      element("div", {}, about, activity.element, sharing.element),
     ),
   );
   await read();
   if (signal.aborted || gitspace === undefined) return;
+  void sharing.read();
   listen(() => api.eventsPath(id, timeline.last()), {
     signal,
     onOpen: read,
