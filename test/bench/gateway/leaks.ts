@@ -6,6 +6,8 @@ import { socketsAt } from "./process-figures.ts";
 
 const LANES = 25;
 const SETTLE_MS = 5_000;
+/** A proxy that has no room left answers nobody; that is counted, not waited for. */
+const PATIENCE_MS = 2_000;
 
 export type Counts = { upgrades: number; refusals: number; streams: number; gets: number };
 type Busy = () => Promise<{ busy: number }>;
@@ -38,7 +40,7 @@ export async function abandon(place: Place, counts: Counts): Promise<void> {
       for (let turn = next++; turn < count; turn = next++) {
         const socket = await opened(place);
         const closed = once(socket, "close");
-        await Promise.race([play(socket), closed]);
+        await Promise.race([play(socket), closed, sleep(PATIENCE_MS)]);
         if (turn % 2 === 0) socket.resetAndDestroy();
         else socket.destroy();
         await closed;

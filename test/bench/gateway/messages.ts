@@ -12,10 +12,10 @@ export function aboutMe(): unknown {
   return JSON.parse(process.argv[2] ?? "{}");
 }
 
-/** Answers the bench's questions. */
-export function onQuestion(answer: (question: unknown) => unknown): void {
+/** Answers the bench's questions until it leaves; then `end` is run and this process ends. */
+export function onQuestion(answer: (question: unknown) => unknown, end: () => Promise<void> = async () => {}): void {
   process.on("message", (message) => void Promise.resolve(answer((message as Question).question)).then(say));
-  process.on("disconnect", () => process.exit(0));
+  process.on("disconnect", () => void end().finally(() => process.exit(0)));
 }
 
 /** What is in use after a collection, in bytes. */

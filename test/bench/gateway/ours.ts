@@ -45,7 +45,7 @@ say({
   idePort: IDE_PORT,
 });
 
-onQuestion(async (question) => {
+async function answer(question: unknown): Promise<unknown> {
   if (question === "memory") return memoryInUse();
   // The port of an agent: from now on everything goes through the tunnel.
   const { agentPort } = question as { agentPort: number };
@@ -54,4 +54,6 @@ onQuestion(async (question) => {
   await street.setRoute({ port: agentPort });
   await until(() => house.routes.find(ADA) !== before, "the route leads to the agent");
   return true;
-});
+}
+
+onQuestion(answer, async () => street[Symbol.asyncDispose]());

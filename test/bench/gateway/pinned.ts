@@ -3,10 +3,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Heard } from "./messages.ts";
+import { untilListening } from "./ports.ts";
 
 /** Proxies have a core of their own; servers and load share the other. */
 export const PROXY_CORE = 0;
 export const LOAD_CORE = 1;
+const END_MS = 5_000;
 
 export type Pinned<T> = { pid: number; said: T; ask<R>(question: unknown): Promise<R> } & AsyncDisposable;
 
@@ -39,8 +41,11 @@ export async function startPinned<T>(
       return hear<R>();
     },
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      // It closes what it has opened itself, such as its Redis.
+      if (child.connected) child.disconnect();
+      const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
       await ended;
+      clearTimeout(timer);
     },
   };
 }
@@ -53,13 +58,12 @@ export async function startProgram(
 ): Promise<{ pid: number } & AsyncDisposable> {
   const child = spawn("taskset", ["-c", String(core), ...command], { stdio: ["ignore", "ignore", "inherit"] });
   const ended = once(child, "exit");
-  const { untilListening } = await import("./ports.ts");
   await untilListening(port);
   return {
     pid: child.pid ?? 0,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 2_000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
       await ended;
       clearTimeout(timer);
     },
