@@ -55,6 +55,9 @@ export async function openSecondGateway(house: House): Promise<SecondGateway> {
 
 export type Reply = { status: number; location: string; body: string };
 
+/** A page that loads itself again, as a browser says it: it starts nothing that was stopped. */
+const itself = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+
 /** A browser that reaches a Gitspace's public name by whichever gateway a balancer picks: `via` is that gateway's port. */
 export class Balanced {
   /** Host name → cookies. */
@@ -82,7 +85,7 @@ export class Balanced {
     this.#jar.set(url.hostname, jar);
     const port = url.hostname.includes(".gitspaces.") ? via : Number(url.port);
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers = { host: url.host, accept: "text/html", ...(cookie === "" ? {} : { cookie }) };
+    const headers = { host: url.host, accept: "text/html", ...itself, ...(cookie === "" ? {} : { cookie }) };
     const asked = request({ host: "127.0.0.1", port, path: url.pathname + url.search, headers, agent: false }).end();
     const [answer] = (await once(asked, "response", { signal: AbortSignal.timeout(20_000) })) as [IncomingMessage];
     for (const line of answer.headers["set-cookie"] ?? []) {
