@@ -31,7 +31,7 @@ async function open({ folder, key, identity, route, sshd }: DoorOrder): Promise<
   const documents = new Map(["plain", "tunnel"].map((gitspaceId) => [gitspaceId, documentOf(gitspaceId, key)]));
   const tunnels = new Upstreams(() => identity);
   const routed = (gitspaceId: string): Routed => ({
-    route: { ...route, gitspaceId: gitspaceId as Route["gitspaceId"] },
+    route: { ...route, gitspaceId },
     ended: new AbortController().signal,
   });
   const dialPlain = async (headers: Readonly<Record<string, string>>): Promise<Socket> => {
@@ -57,5 +57,5 @@ async function open({ folder, key, identity, route, sshd }: DoorOrder): Promise<
 
 function documentOf(gitspaceId: string, key: string): AccessDocument {
   const place = { gitspaceId, name: gitspaceId, owner: "ada", organisation: "engine" };
-  return { ...place, version: 1, state: "running", generation: 1, ports: {}, sshKeys: [key] } as AccessDocument;
+  return { ...place, version: 1, state: "running", generation: 1, ports: {}, sshKeys: [key] };
 }

@@ -2,15 +2,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "@gitspaces/contracts";
-import { makePrivateKey } from "./private-key.ts";
+import { makePrivateKey, publicLine } from "./private-key.ts";
 
 /** `secret` is a private key in OpenSSH's format, `line` its public half as `type blob`. */
 export type HostKey = { secret: string; line: string };
 
 const names = ["host_ed25519"] as const;
-/** An OpenSSH private key names its public half in the clear: the magic, `none` three times over, one key, then the blob. */
-const PUBLIC_AT = "openssh-key-v1\0".length + (4 + 4) + (4 + 4) + 4 + 4;
-
 /** The keys of the gateway whose own folder this is; those that lack are made. @throws {FailureError} `internal` for a file that holds none. */
 export function sshHostKeysOf(folder: string): HostKey[] {
   const own = join(folder, "ssh");
@@ -42,12 +39,11 @@ function write(file: string, secret: string): string {
 }
 
 function readKey(secret: string, file: string): HostKey {
-  const [, base64 = ""] = /^-----BEGIN OPENSSH PRIVATE KEY-----\n([^-]+)-----END/.exec(secret) ?? [];
-  const bytes = Buffer.from(base64, "base64");
-  if (bytes.toString("latin1", 0, 14) !== "openssh-key-v1" || bytes.length < PUBLIC_AT + 4)
-    throw fail("internal", `${file} holds no SSH host key. Put the right one back, or remove it for a new one.`);
-  const length = bytes.readUInt32BE(PUBLIC_AT);
-  const blob = bytes.subarray(PUBLIC_AT + 4, PUBLIC_AT + 4 + length);
-  const type = blob.toString("latin1", 4, 4 + blob.readUInt32BE(0));
-  return { secret, line: `${type} ${blob.toString("base64")}` };
+  try {
+    return { secret, line: publicLine(secret) };
+  } catch (cause) {
+    throw fail("internal", `${file} holds no SSH host key. Put the right one back, or remove it for a new one.`, {
+      cause,
+    });
+  }
 }

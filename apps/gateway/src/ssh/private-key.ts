@@ -3,6 +3,9 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 
 const TYPE = "ssh-ed25519";
 const BLOCK = 8;
+const MAGIC = "openssh-key-v1\0";
+/** A private key names its public half in the clear: after the magic come `none` twice, an empty field, and the number of keys. */
+const PUBLIC_AT = MAGIC.length + (4 + 4) + (4 + 4) + 4 + 4;
 
 /** The text of a private key file without a passphrase. */
 export function makePrivateKey(): string {
@@ -21,7 +24,7 @@ export function makePrivateKey(): string {
     Array.from({ length: (BLOCK - (inner.length % BLOCK)) % BLOCK }, (_, index) => index + 1),
   );
   const whole = Buffer.concat([
-    Buffer.from("openssh-key-v1\0"),
+    Buffer.from(MAGIC),
     field("none"),
     field("none"),
     field(""),
@@ -42,4 +45,15 @@ function number(value: number): Buffer {
 function field(content: string | Buffer): Buffer {
   const bytes = Buffer.from(content);
   return Buffer.concat([number(bytes.length), bytes]);
+}
+
+/** The public half of such a file, as `type blob`. @throws {Error} when it is none. */
+export function publicLine(secret: string): string {
+  const [, base64 = ""] = /^-----BEGIN OPENSSH PRIVATE KEY-----\n([^-]+)-----END/.exec(secret) ?? [];
+  const bytes = Buffer.from(base64, "base64");
+  if (!bytes.subarray(0, MAGIC.length).equals(Buffer.from(MAGIC))) throw new Error("this is no OpenSSH private key");
+  const length = bytes.readUInt32BE(PUBLIC_AT);
+  const blob = bytes.subarray(PUBLIC_AT + 4, PUBLIC_AT + 4 + length);
+  const type = blob.toString("latin1", 4, 4 + blob.readUInt32BE(0));
+  return `${type} ${blob.toString("base64")}`;
 }

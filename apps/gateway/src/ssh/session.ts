@@ -91,9 +91,9 @@ function join(person: ServerChannel, workplace: ClientChannel): void {
   workplace.stderr.pipe(person.stderr, { end: false });
   let left: () => void = () => person.exit(NOTHING_RAN);
   workplace.once("exit", (code: number | null, signal?: string, isDumped?: string, description?: string) => {
-    // ssh2 takes the name of a signal without SIG and tells it with it.
+    // ssh2 takes the name of a signal without SIG and tells it with it; the dump is a boolean, whatever its types say.
     if (code !== null) left = () => person.exit(code);
-    else left = () => person.exit((signal ?? "TERM").replace(/^SIG/, ""), isDumped === "true", description);
+    else left = () => person.exit((signal ?? "TERM").replace(/^SIG/, ""), String(isDumped) === "true", description);
   });
   person.once("close", () => {
     workplace.end();

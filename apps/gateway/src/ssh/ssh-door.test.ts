@@ -12,6 +12,7 @@ import { text } from "node:stream/consumers";
 import ssh2, { type AuthenticationType, type AuthHandlerMiddleware } from "ssh2";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSshd, type TestSshd } from "../testing/sshd.ts";
+import { makePrivateKey } from "./private-key.ts";
 import { ADA, BOB, openStreet, type Street, until } from "../testing/street.ts";
 
 type Key = { file: string; line: string };
@@ -94,7 +95,8 @@ test("a command runs in the Gitspace: input, output, errors and its exit status 
 });
 
 test("a program that a signal ends is told as one", async () => {
-  expect((await ssh(["kill -TERM $$"])).code).toBe(255);
+  const said = await ssh(["kill -TERM $$"], { more: { LogLevel: "DEBUG1" } });
+  expect(said).toMatchObject({ code: 255, err: expect.stringContaining("rtype exit-signal") });
 });
 
 test("a terminal has the size and the type of the client's, and a shell in it is a login shell", async () => {
@@ -116,7 +118,8 @@ test("a megabyte both ways arrives whole", async () => {
   const file = join(folder, "bytes");
   writeFileSync(file, bytes);
   const target = `${ADA}@127.0.0.1:${sshd.folder}/copy`;
-  expect(await tell("scp", [...options(key), "-P", port(), file, target])).toMatchObject({ code: 0, err: "" });
+  const often = options(key, { RekeyLimit: "128K" });
+  expect(await tell("scp", [...often, "-P", port(), file, target])).toMatchObject({ code: 0, err: "" });
   expect(readFileSync(join(sshd.folder, "copy")).equals(bytes)).toBe(true);
   expect(await tell("scp", ["-O", ...options(key), "-P", port(), target, `${file}.back`])).toMatchObject({ code: 0 });
   expect(readFileSync(`${file}.back`).equals(bytes)).toBe(true);
@@ -242,7 +245,7 @@ test("the third try that fails is the last, and questions about keys have an end
   let questions = 0;
   await tried((_left, _partial, next) => {
     questions++;
-    next({ type: "publickey", username: ADA, key: ssh2.utils.generateKeyPairSync("ed25519").private });
+    next({ type: "publickey", username: ADA, key: makePrivateKey() });
   });
   expect(questions).toBe(20);
 });

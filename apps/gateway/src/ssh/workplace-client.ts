@@ -3,6 +3,7 @@
 import ssh2, { type Client, type Connection } from "ssh2";
 import { fail } from "@gitspaces/contracts";
 import { algorithms } from "./algorithms.ts";
+import { makePrivateKey, publicLine } from "./private-key.ts";
 import { PersonsAgent } from "./persons-agent.ts";
 import type { SshdSocket } from "./sshd-socket.ts";
 
@@ -11,8 +12,8 @@ const READY_MS = 15_000;
 /** A key pair for as long as this process lives; `line` is `type blob`. */
 export type OwnKey = { secret: string; line: string };
 export function makeOwnKey(): OwnKey {
-  const pair = ssh2.utils.generateKeyPairSync("ed25519");
-  return { secret: pair.private, line: pair.public.split(" ").slice(0, 2).join(" ") };
+  const secret = makePrivateKey();
+  return { secret, line: publicLine(secret) };
 }
 
 /** Logs in. `person` is the connection whose agent may be forwarded. @throws {FailureError} `vm_unreachable` */
