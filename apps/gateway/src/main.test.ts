@@ -10,10 +10,15 @@ import { makeAuthority } from "./testing/certificates.ts";
 import { startRedis } from "./testing/redis-server.ts";
 
 let folder: string;
+const started = new Set<ReturnType<typeof spawn>>();
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "gateway-main-"));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  for (const child of started) child.kill("SIGKILL");
+  started.clear();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 function write(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
@@ -30,6 +35,7 @@ function run(variables: Record<string, string>): {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  started.add(child);
   let text = "";
   const heard = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
