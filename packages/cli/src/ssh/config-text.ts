@@ -28,6 +28,8 @@ export function wayOptions(way: Way): [name: string, value: string][] {
     ["UpdateHostKeys", "no"],
     ["IdentityFile", quoted(way.identityFile)],
     ["IdentitiesOnly", "yes"],
+    // Until the greeting: a Gitspace that has to be started first is waited for behind the login.
+    ["ConnectTimeout", "30"],
     ["ServerAliveInterval", "30"],
     ...(way.proxyCommand === undefined ? [] : [["ProxyCommand", way.proxyCommand] as [string, string]]),
   ];
