@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, inject, test } from "vitest";
 import { apiClient } from "./api.ts";
+import { newPerson, openBrowser } from "./browser.ts";
 import { commitFiles } from "./git-server.ts";
 
 const run = promisify(execFile);
@@ -173,4 +174,30 @@ test("a sign-in code is spent by its first use", async () => {
   const replay = await ask(mine.host, `/.gitspaces/sign-in${mine.code}`, { accept: "text/html" });
   expect(replay.status).toBeGreaterThanOrEqual(400);
   expect(JSON.stringify(replay.headers)).not.toContain("gs-");
+});
+
+test("a link opens one port until it is taken back, a token the ports it names, and no other door", async () => {
+  const made = await api.call<{ identifier: string; link: string }>("POST", `gitspaces/${mine.id}/shares`, {
+    port: 3000,
+  });
+  const { host, origin, hash } = new URL(made.link);
+  const authorization = `Bearer ${hash.slice(1)}`;
+  // Nothing listens there; whoever is let in is told so, and nobody else.
+  await expect.poll(async () => (await ask(host, "/", { authorization })).status, { timeout: 10_000 }).toBe(502);
+  expect((await ask(mine.host, "/", { authorization })).status).toBe(401);
+  const browser = await openBrowser();
+  const { page } = await newPerson(browser);
+  await page.goto(made.link);
+  await page.getByText("Nothing listens on port 3000").waitFor();
+  expect(page.url()).toBe(`${origin}/`);
+  await browser.close();
+  const wide = await api.call<{ identifier: string; token: string }>("POST", "access-tokens", { name: "e2e" });
+  const token = { authorization: `Bearer ${wide.token}` };
+  const others = `3000--${other.host}`;
+  await expect.poll(async () => (await ask(others, "/", token)).status, { timeout: 10_000 }).toBe(502);
+  expect((await ask(other.host, "/", token)).status).toBe(401);
+  await api.call("DELETE", `gitspaces/${mine.id}/shares/${made.identifier}`);
+  await api.call("DELETE", `access-tokens/${wide.identifier}`);
+  await expect.poll(async () => (await ask(host, "/", { authorization })).status, { timeout: 2_000 }).toBe(401);
+  await expect.poll(async () => (await ask(others, "/", token)).status, { timeout: 2_000 }).toBe(401);
 });
