@@ -173,8 +173,11 @@ async function agentMegabytes({ system }: Installation): Promise<number[]> {
     .filter((id) => id !== "")
     .map(async (id) => {
       const rows = (await docker("top", id, "-eo", "pid,rss,args")).split("\n");
-      const agent = rows.find((row) => row.includes("packages/agent/src/main.ts"));
-      return agent === undefined ? [] : [(Number(agent.trim().split(/\s+/)[1]) * 1_024) / 1e6];
+      // What starts the agent names it too, and is small.
+      const sizes = rows
+        .filter((row) => row.includes("packages/agent/src/main.ts"))
+        .map((row) => (Number(row.trim().split(/\s+/)[1]) * 1_024) / 1e6);
+      return sizes.length === 0 ? [] : [Math.max(...sizes)];
     });
   return (await Promise.all(sizes)).flat();
 }

@@ -1,5 +1,5 @@
 // `npm run bench -- NAME [--json] [--runs N | --rounds N]`: starts a system of its own, measures, prints, removes it.
-import { parseArgs } from "node:util";
+import { asked } from "./asked.ts";
 import { claim } from "./claim.ts";
 import { devcontainer } from "./devcontainer.ts";
 import { dispatch } from "./dispatch.ts";
@@ -21,24 +21,24 @@ const benches: Record<string, Bench> = {
   recover: { defaultRuns: 24, run: recover },
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, runs: { type: "string" }, rounds: { type: "string" } },
-});
-const [name = ""] = positionals;
-const bench = benches[name];
-const runs = Number(values.runs ?? values.rounds ?? bench?.defaultRuns);
+const bench = benches[asked.name];
+const runs = Number(asked.runs ?? asked.rounds ?? bench?.defaultRuns);
+const usage = `Usage: npm run bench -- ${Object.keys(benches).join("|")} [--json] [--runs N | --rounds N]`;
+if (asked.help) {
+  console.log(usage);
+  process.exit(0);
+}
 if (bench === undefined || !Number.isInteger(runs) || runs < 1) {
-  console.error(`Usage: npm run bench -- ${Object.keys(benches).join("|")} [--json] [--runs N | --rounds N]`);
+  console.error(usage);
   process.exit(2);
 }
 
 const figures = await bench.run(runs);
-if (values.json) {
-  console.log(JSON.stringify({ bench: name, figures }));
+if (asked.json) {
+  console.log(JSON.stringify({ bench: asked.name, figures }));
 } else {
   const width = Math.max(...Object.keys(figures).map((key) => key.length));
-  console.log(`\n${name}`);
+  console.log(`\n${asked.name}`);
   for (const [key, value] of Object.entries(figures))
     console.log(`  ${key.padEnd(width)}  ${String(value).padStart(10)}`);
 }

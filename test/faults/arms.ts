@@ -17,8 +17,8 @@ import type { Ground, VmFolders } from "./ground.ts";
 
 export type Arms = ReturnType<typeof openArms>;
 
-/** A VM that comes later is given what is armed for agents within this time, in milliseconds. */
-const LOOK_EVERY_MS = 250;
+/** A VM that comes later is given what is armed for agents within this time, in milliseconds: before its agent has begun to work. */
+const LOOK_EVERY_MS = 50;
 const MOST_BYTES = 1_000_000;
 const TRACE = "trace";
 

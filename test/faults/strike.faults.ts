@@ -1,6 +1,7 @@
 // A strike by itself, at processes that only sleep: one that killed nobody is no strike.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Victim } from "./house.ts";
 import { type Struck, under } from "./strike.ts";
@@ -44,6 +45,19 @@ test("E1: a process that its own failpoint kills was struck", async () => {
   });
   expect(await reached()).toBeLessThanOrEqual(performance.now());
   expect(house.armed).toEqual(["runner.afterReserve kill"]);
+});
+
+test("E1: an agent that came after the failpoint was armed, and is killed by it, was struck", async () => {
+  const settled = await sleeper("agent");
+  const house = houseOf();
+  const reached = await under(house, { point: "agent.afterImage", victim: "agent", act: "restart" }, async () => {
+    const newcomer = await sleeper("agent");
+    await sleep(300);
+    newcomer.kill("SIGKILL");
+    house.pass();
+  });
+  expect(await reached()).toBeLessThanOrEqual(performance.now());
+  expect(settled.kill("SIGKILL")).toBe(true);
 });
 
 test("E1: another process is killed while the owner of the failpoint stands still at it, and that one goes on", async () => {

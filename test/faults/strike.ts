@@ -30,9 +30,14 @@ export async function under(
   house.arm(point, victim === owner ? "kill" : "stop");
   let isOver = false;
   const strike = async () => {
-    await until(`${point} is passed`, 60_000, () => isOver || house.hasPassed(point));
+    // The agent of a VM that comes meanwhile may be the one who passes it.
+    const seen = new Set(before);
+    await until(`${point} is passed`, 60_000, () => {
+      for (const pid of victim === owner ? living() : []) seen.add(pid);
+      return isOver || house.hasPassed(point);
+    });
     if (isOver) return undefined;
-    let struck = before;
+    let struck = [...seen];
     if (victim !== owner) {
       await house.stopped(owner);
       struck = living();

@@ -216,7 +216,7 @@ export async function startGateway(
     access: accessFeed.check,
     certificate: () => checkCertificate(identity, systemClock.now()),
     disk: disk.check,
-    ...(edge.tls === undefined ? {} : { tls: edge.tls.check }),
+    ...(edge.tls === undefined ? {} : { tls: () => edge.tls?.check() }),
     stopping() {
       if (isStopping) throw new Error("the gateway stops");
     },

@@ -63,7 +63,7 @@ export async function openStreet(settings: Record<string, unknown> = {}): Promis
   const identity = authority.issue("gateway", "gateway");
   let gateway = await start(folder, redis, controlPlane, identity, settings);
   opened.defer(() => gateway[Symbol.asyncDispose]());
-  const { protocol } = new URL(String(settings["publicUrl"] ?? "http://gitspaces.localhost"));
+  const { protocol } = new URL((settings["publicUrl"] as string | undefined) ?? "http://gitspaces.localhost");
   const names = cookieNames("test", protocol.slice(0, -1));
   const street = {
     authority,

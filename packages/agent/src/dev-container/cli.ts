@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { signalGroup } from "../command.ts";
 import { signalMarked } from "./marked-processes.ts";
 
@@ -21,6 +22,7 @@ export type Outcome = Record<string, unknown> & { outcome: "success" | "error" }
 /** Everything that is started here carries this name in its environment, with the workspace it works for. */
 export const RAISING = "GITSPACES_RAISING";
 const KILL_AFTER_MS = 3_000;
+const CLOSE_MS = 1_000;
 
 /**
  * What the makers of the reference implementation warn of: certain features. It asks a server of theirs at every call, even where no
@@ -68,7 +70,10 @@ export async function devcontainer({ args, env, signal, onLine }: CliCall): Prom
     answer += chunk;
   });
   try {
-    const [code] = (await once(child, "close")) as [number | null];
+    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    const [code] = (await once(child, "exit")) as [number | null];
+    // A process of its own that outlives it may hold its pipes; what it said itself has come by then.
+    await Promise.race([closed, sleep(CLOSE_MS, undefined, { ref: false })]);
     signal.throwIfAborted();
     return readOutcome(answer) ?? { outcome: "error", message: `It ended with ${code ?? "a signal"}: ${last}` };
   } finally {

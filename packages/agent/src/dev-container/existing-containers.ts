@@ -1,4 +1,5 @@
 // The dev containers that an engine already has for a workspace, by our labels; and those of its Compose project.
+import { fail } from "@gitspaces/contracts";
 import type { Engine } from "./engine.ts";
 
 export const WORKSPACE_LABEL = "gitspaces.workspace";
@@ -62,7 +63,10 @@ export async function stopBeside(
   if (code !== 0) await removeContainers(engine, workspace, project, signal);
 }
 
-/** Removes the dev containers of a workspace, whichever they are, and the services beside them. Volumes stay. */
+/**
+ * Removes the dev containers of a workspace, whichever they are, and the services beside them. Volumes stay.
+ * @throws {FailureError} `internal` when one cannot be removed: nothing new is made beside it.
+ */
 export async function removeContainers(
   engine: Engine,
   workspace: string,
@@ -70,5 +74,8 @@ export async function removeContainers(
   signal: AbortSignal,
 ): Promise<void> {
   const ids = await containersBeside(engine, workspace, project, signal);
-  if (ids.length > 0) await engine.docker(["rm", "--force", ...ids], { signal });
+  if (ids.length === 0) return;
+  const { code, output } = await engine.docker(["rm", "--force", ...ids], { signal });
+  if (code !== 0 && (await containersBeside(engine, workspace, project, signal)).length > 0)
+    throw fail("internal", `An earlier container cannot be removed: ${output.slice(-2).join(" ")}`);
 }

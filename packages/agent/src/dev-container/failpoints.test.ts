@@ -199,7 +199,12 @@ const reasons: Reasons = {
   },
   "container-facts.ts": { "Promise.all": asks, "engine.ask": asks },
   "home-guess.ts": { userOfImage: asks, "engine.docker": asks },
-  "cli.ts": { mkdirSync: memory, writeFileSync: memory, once: "waits for the end of the program" },
+  "cli.ts": {
+    "Promise.race": waits,
+    mkdirSync: memory,
+    writeFileSync: memory,
+    once: "waits for the end of the program",
+  },
   "raised-record.ts": { writeDurably: "agent.afterRaised" },
 };
 const effects = [

@@ -12,8 +12,13 @@ class Thing {
   most = 0;
   recoveries = 0;
   failures: Error[] = [];
+  silences: Error[] = [];
   keeper = new Keeper({
-    complaint: async () => await Promise.resolve(this.broken ? "broken" : undefined),
+    complaint: async () => {
+      const silence = this.silences.shift();
+      if (silence !== undefined) throw silence;
+      return await Promise.resolve(this.broken ? "broken" : undefined);
+    },
     recover: async (signal) => {
       this.recoveries++;
       this.most = Math.max(this.most, ++this.atOnce);
@@ -50,6 +55,15 @@ test("a recovery that fails is tried again", async () => {
   keeper.keep();
   await expect.poll(() => thing.broken).toBe(false);
   expect(thing.recoveries).toBe(3);
+});
+
+test("a look that fails is tried again, and what is broken is made good then", async () => {
+  const thing = new Thing();
+  thing.silences = [new Error("no answer")];
+  await using keeper = thing.keeper;
+  keeper.keep();
+  await expect.poll(() => thing.broken).toBe(false);
+  expect(thing.recoveries).toBe(1);
 });
 
 test("a VM whose Gitspace has moved on recovers nothing any more", async () => {

@@ -48,16 +48,16 @@ export class Keeper implements AsyncDisposable {
     const { log, recover, everyMs = LOOK_EVERY_MS } = this.#keeping;
     const pause = backoff({ firstMs: everyMs, maxMs: 30_000, signal });
     while (!signal.aborted) {
-      const because = await this.#keeping.complaint();
-      signal.throwIfAborted();
-      if (because === undefined) {
-        pause.reset();
-        await sleep(everyMs, undefined, { signal, ref: false });
-        continue;
-      }
-      const since = performance.now();
-      log.warn({ because }, "the dev container is brought back");
       try {
+        const because = await this.#keeping.complaint();
+        signal.throwIfAborted();
+        if (because === undefined) {
+          pause.reset();
+          await sleep(everyMs, undefined, { signal, ref: false });
+          continue;
+        }
+        const since = performance.now();
+        log.warn({ because }, "the dev container is brought back");
         await recover(AbortSignal.any([signal, AbortSignal.timeout(RECOVERY_DEADLINE_MS)]));
         log.info({ tookMs: Math.round(performance.now() - since) }, "the dev container is back");
       } catch (error) {
