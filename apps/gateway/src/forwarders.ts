@@ -1,10 +1,8 @@
-// The engines there are, by the name the configuration gives them.
+// The engines there are, by the name the configuration gives them. Only the one that is chosen is loaded.
 import type { GatewayConfig } from "./config.ts";
 import type { Forwarder } from "./forwarder.ts";
-import { httpProxyForwarder } from "./http-proxy-forwarder.ts";
-import { undiciForwarder } from "./undici-forwarder.ts";
 
-export const forwarders: Record<GatewayConfig["forwarder"], () => Forwarder> = {
-  undici: undiciForwarder,
-  "http-proxy": httpProxyForwarder,
+export const forwarders: Record<GatewayConfig["forwarder"], () => Promise<Forwarder>> = {
+  undici: async () => (await import("./undici-forwarder.ts")).undiciForwarder(),
+  "http-proxy": async () => (await import("./http-proxy-forwarder.ts")).httpProxyForwarder(),
 };

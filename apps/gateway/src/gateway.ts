@@ -133,7 +133,7 @@ export async function startGateway(
     passes: new PassReader(),
     uses: new PassUses(clock, log),
     upstreams: new Upstreams(() => identity),
-    forwarder: forwarders[config.forwarder](),
+    forwarder: await forwarders[config.forwarder](),
     live,
     eventStreams: new EventStreams(),
     changes,

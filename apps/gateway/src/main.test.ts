@@ -31,8 +31,9 @@ function run(variables: Record<string, string>): {
   said: (words: string) => Promise<void>;
 } {
   const env = Object.fromEntries(Object.entries(variables).map(([key, value]) => [`GITSPACES_${key}`, value]));
+  // As every way of starting it does: what it needs while it waits is measured here.
   const child = spawn(process.execPath, [new URL("./main.ts", import.meta.url).pathname], {
-    env,
+    env: { ...env, MALLOC_ARENA_MAX: "2" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.add(child);

@@ -182,11 +182,16 @@ test("a frozen VM keeps a dial for five seconds, and one whose caller left not e
   await expect.poll(() => agent.met.every(({ socket }) => socket.destroyed)).toBe(true);
 });
 
+/** Its port may have been another connection's, which the system has not forgotten yet. */
+const ESTABLISHED = "01";
+
 /** The timer that the system keeps for a connection (proc(5), net/tcp): 2 is the one that asks whether the other side lives. */
 function timerOf({ localPort = 0 }: Socket): string | undefined {
   const hex = localPort.toString(16).toUpperCase().padStart(4, "0");
   const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
-  const fields = lines.map((line) => line.trim().split(/\s+/)).find(([, local]) => local?.endsWith(`:${hex}`));
+  const fields = lines
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, , state]) => local?.endsWith(`:${hex}`) && state === ESTABLISHED);
   return fields?.[5]?.split(":")[0];
 }
 

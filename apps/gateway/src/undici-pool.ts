@@ -1,7 +1,14 @@
 // The pool of sockets of one upstream. The tunnel stands where the network would; with the upstream its sockets end.
+import { createRequire } from "node:module";
 import type { Socket } from "node:net";
-import { Client, type Dispatcher, Pool } from "undici";
+import type * as undici from "undici";
+import type { Dispatcher } from "undici";
 import type { Upstream } from "./forwarder.ts";
+
+// Its parts alone: the whole library brings fetch, caches and WebSockets along, 10 MB that nobody here uses.
+const part = createRequire(import.meta.url);
+const Client = part("undici/lib/dispatcher/client.js") as typeof undici.Client;
+const Pool = part("undici/lib/dispatcher/pool.js") as typeof undici.Pool;
 
 /** What Linux takes in one go over a fast path: fewer pauses for the same bytes, and a bound on what waits. */
 const HIGH_WATER_MARK = 256 * 1024;
@@ -13,7 +20,7 @@ const HEAD_BYTES = 64 * 1024;
 export class Lane extends Client {
   answered = 0;
 
-  constructor(origin: URL, options: Client.Options, upstream: Upstream) {
+  constructor(origin: URL, options: undici.Client.Options, upstream: Upstream) {
     const connect = (_options: unknown, done: (error: Error | null, socket: Socket | null) => void): void => {
       upstream.dial(upstream.ended).then(
         (socket) => {
@@ -26,7 +33,7 @@ export class Lane extends Client {
         (error: unknown) => done(error as Error, null),
       );
     };
-    super(origin, { ...options, connect: connect as NonNullable<Client.Options["connect"]> });
+    super(origin, { ...options, connect: connect as NonNullable<undici.Client.Options["connect"]> });
   }
 
   /** Tells the handler which lane it is in. */
@@ -39,11 +46,11 @@ export class Lane extends Client {
 export type LaneHandler = Dispatcher.DispatchHandler & { lane: Lane | undefined };
 
 /** Gives the one pool of an upstream. It has no timeouts of its own: a long poll may take as long as its client stays. */
-export function upstreamPools(): (upstream: Upstream) => Pool {
-  const pools = new WeakMap<Upstream, Pool>();
+export function upstreamPools(): (upstream: Upstream) => undici.Pool {
+  const pools = new WeakMap<Upstream, undici.Pool>();
   return (upstream) => pools.get(upstream) ?? add(upstream);
 
-  function add(upstream: Upstream): Pool {
+  function add(upstream: Upstream): undici.Pool {
     const pool = new Pool("http://gitspace", {
       connections: CONNECTIONS,
       pipelining: 1,

@@ -232,7 +232,11 @@ test("a status task reaches a waiting delegate without a timer and its answer a 
   await delegate.succeed(task);
   expect(await (await answered).json()).toMatchObject({ state: "answered", outcome: "ok", timings: { tookMs: 1 } });
   const ports = (await (await plane.call("GET", `/api/v1/gitspaces/${id}/ports`)).json()) as { ports: unknown[] };
-  expect(ports.ports).toContainEqual({ port: 3000, url: `http://3000--${id}.gitspaces.localhost:7401` });
+  expect(ports.ports).toContainEqual({
+    port: 3000,
+    url: `http://3000--${id}.gitspaces.localhost:7401`,
+    visibility: "private",
+  });
 });
 
 test("after a restart nothing stays running whose VM is gone, and deletes go on", async () => {
