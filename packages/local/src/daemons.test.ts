@@ -23,6 +23,7 @@ beforeAll(async () => {
     ports: portsFrom(8400),
     secrets,
     edge: {},
+    sharing: {},
     ground,
   };
 });
@@ -77,4 +78,10 @@ test("with a certificate for browsers Gitspaces are https everywhere, and the ga
   expect(programs.gateway.env).toMatchObject({ ...edge, GITSPACES_PUBLIC_URL: url });
   expect(programs["control-plane"].env["GITSPACES_GITSPACES_URL"]).toBe(url);
   expect(daemonPrograms(layout).gateway.env["GITSPACES_PUBLIC_URL"]).toBe("http://gitspaces.localhost:8401");
+});
+
+test("how far owners may open ports is told to the control plane alone", () => {
+  const programs = daemonPrograms({ ...layout, sharing: { GITSPACES_MOST_VISIBLE: "organisation" } });
+  expect(programs["control-plane"].env["GITSPACES_MOST_VISIBLE"]).toBe("organisation");
+  expect(programs.gateway.env["GITSPACES_MOST_VISIBLE"]).toBe(undefined);
 });

@@ -14,6 +14,8 @@ export type Layout = {
   secrets: SecretFiles;
   /** See `edgeSettings`. */
   edge: Readonly<Record<string, string>>;
+  /** See `sharingSettings`. */
+  sharing: Readonly<Record<string, string>>;
   ground: Pick<OpenGround, "hostAddress" | "singleUser" | "runnerSettings">;
 };
 
@@ -79,6 +81,7 @@ function controlPlane(layout: Layout): DaemonProgram {
     GITSPACES_SIGNING_KEY_FILE: secrets.signingKey,
     GITSPACES_SECRETS_KEY_FILE: secrets.secretsKey,
     GITSPACES_SINGLE_USER: String(ground.singleUser),
+    ...layout.sharing,
   });
 }
 

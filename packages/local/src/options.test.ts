@@ -50,6 +50,7 @@ test("what is said about the gateway's edge is passed on, and nothing else", () 
     GITSPACES_TLS_KEY_FILE: "/k.pem",
     GITSPACES_LIMIT_HEAD_BYTES: "9000",
     GITSPACES_TRUSTED_PROXIES: "::1",
+    GITSPACES_FORWARDER: "http-proxy",
   };
   expect(readOptions({}, { ...edge, GITSPACES_SESSION_KEY_FILE: "/s", GITSPACES_HSTS_SECONDS: "" }, 0).edge).toEqual(
     edge,

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "@gitspaces/contracts";
 import { DEFAULT_PORT_BASE, type Ports, portsFrom } from "./ports.ts";
-import { edgeSettings } from "./edge-settings.ts";
+import { edgeSettings, sharingSettings } from "./edge-settings.ts";
 import { type ProviderKind, readProviderKind } from "./provider-choice.ts";
 
 export type UpArguments = {
@@ -27,6 +27,8 @@ export type UpOptions = {
   vmHostPorts: number[];
   /** What the gateway's edge is told: certificates, proxies, limits. */
   edge: Record<string, string>;
+  /** What the control plane is told: how far owners may open ports. */
+  sharing: Record<string, string>;
   /** Milliseconds since the epoch: when the command began, the installation of packages included. */
   startedAt: number;
 };
@@ -48,6 +50,7 @@ export function readOptions(given: UpArguments, env: NodeJS.ProcessEnv, now: num
     ports: portsFrom(base),
     provider: readProvider(given.provider, env["GITSPACES_PROVIDER"]),
     edge: edgeSettings(env),
+    sharing: sharingSettings(env),
     vmHostPorts: readPorts(env["GITSPACES_VM_HOST_PORTS"] ?? ""),
     startedAt: Number.isFinite(began) && began > 0 ? began : now,
   };
