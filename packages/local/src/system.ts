@@ -59,7 +59,15 @@ export async function startSystem(options: UpOptions, { tell, signal, programs }
   const enrolmentPort = ports.enrolment;
   const open = opened.use(await ground.open({ dataFolder, installation, enrolmentPort, hostPorts, tell, signal }));
   noteProvider(dataFolder, ground.kind);
-  const layout: Layout = { dataFolder, installation, ports, secrets, edge: options.edge, sharing: options.sharing, ground: open };
+  const layout: Layout = {
+    dataFolder,
+    installation,
+    ports,
+    secrets,
+    edge: options.edge,
+    sharing: options.sharing,
+    ground: open,
+  };
 
   const keep = (program: Program) => {
     const kept = opened.use(keepProgram(program, { dataFolder, say: line }));
