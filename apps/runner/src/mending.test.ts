@@ -49,6 +49,15 @@ test("I1: an owned VM among the warm ones leaves them, and its lost claim is res
   expect(await claims.get(HELLO)).toMatchObject({ vm: "default-a", generation: 2 });
 });
 
+test("I1: a VM that was claimed since it was looked at keeps its claim, and nobody else gets one", async () => {
+  await onRecord(ofHello);
+  await redis.hset(redisKeys.claim(HELLO), { vm: "default-a", generation: 2 });
+  expect(await mender.mend(vm)).toBe("sound");
+  expect(await redis.keys(redisKeys.claim("*"))).toEqual([redisKeys.claim(HELLO)]);
+  expect(await redis.hget(redisKeys.slots("default"), "default-a")).toBe(HELLO);
+  expect(await redis.hget(redisKeys.vm("default-a"), "power")).toBe("running");
+});
+
 test.each([
   ["holds another VM", { vm: "default-b" }],
   ["was stopped", { generation: "2", stopped: "2" }],

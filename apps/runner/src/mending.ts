@@ -9,8 +9,8 @@ import { routes } from "./script-fences.ts";
 
 const scripts = {
   /**
-   * vm, slots, warm, claim | id, pool → what became of it. A claim that is lost is restored; when the Gitspace holds another VM, or a
-   * later stop or a delete came, this one is on its way out.
+   * vm, slots, warm, claim | id, pool, owner → what became of it. A claim that is lost is restored; when the Gitspace holds another VM,
+   * or a later stop or a delete came, this one is on its way out. Who was claimed since the look is sound: the claim is not the one given.
    */
   gsMend: `
     local f = redis.call('HMGET', KEYS[1], 'id', 'power', 'agent', 'owner', 'generation', 'task', 'createdAt', 'address', 'key')
@@ -27,6 +27,7 @@ const scripts = {
       return 'sound'
     end
     redis.call('ZREM', KEYS[3], ARGV[1])
+    if owner ~= ARGV[3] then return 'sound' end
     local c = redis.call('HMGET', KEYS[4], 'vm', 'destroyed', 'stopped', 'generation')
     if c[1] == ARGV[1] then return 'sound' end
     local generation = tonumber(f[5] or '1')
@@ -108,7 +109,9 @@ export function mending(redis: Redis) {
   return {
     /** Makes slot, warm set and claim follow the record. `ended`: its Gitspace does not hold it any more, so it is to go. */
     async mend({ id, pool, owner }: Vm): Promise<z.infer<typeof Mended>> {
-      return Mended.parse(await mend([vmKey(id), slots(pool), warm(pool), claimOf(owner)], [id, pool]));
+      return Mended.parse(
+        await mend([vmKey(id), slots(pool), warm(pool), claimOf(owner)], [id, pool, owner?.gitspaceId ?? ""]),
+      );
     },
     /** Ends the claim on a VM that is another's and drops its record, so that it can be adopted for that one; false when it has another owner. */
     async disown({ id, pool, owner }: Pick<Vm, "id" | "pool" | "owner">): Promise<boolean> {
