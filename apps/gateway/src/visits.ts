@@ -30,14 +30,13 @@ export async function visit(house: House, request: IncomingMessage, response: Se
   await attend(house, { request, isUpgrade: false, answer: () => own(house, response), forward });
 }
 
-/** Answers one upgrade. A refusal is a plain answer on the same socket. */
+/** Answers one upgrade, on a socket whose errors are listened to. A refusal is a plain answer on the same socket. */
 export async function visitUpgrade(
   house: House,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  socket.on("error", () => socket.destroy());
   if (isSshUpgrade(request)) return sshOverWebsocket(request, socket, head, house.takeSsh);
   const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
   await attend(house, { request, isUpgrade: true, answer: () => own(house, answerOn(request, socket)), forward });

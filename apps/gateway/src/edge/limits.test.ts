@@ -214,3 +214,18 @@ test("every limit that was met is a figure of its own", async () => {
   for (const name of ["head_bytes", "head_seconds", "body_bytes", "visits_per_user", "connections_per_address"])
     expect(figures).toMatch(new RegExp(`^gitspaces_gateway_limit_${name}_total [1-9]`, "m"));
 });
+
+test("T12: a client that is gone before its upgrade is refused ends nothing but itself", async () => {
+  const uncaught: unknown[] = [];
+  const note = (error: unknown): void => void uncaught.push(error);
+  process.on("uncaughtException", note);
+  for (let count = 0; count < 20; count++) {
+    const socket = say(dial(), "GET / HTTP/1.1", ...upgrade, "Content-Length: 100001");
+    await once(socket, "connect");
+    socket.resetAndDestroy();
+  }
+  await leave();
+  await isServed();
+  process.off("uncaughtException", note);
+  expect(uncaught).toEqual([]);
+});
