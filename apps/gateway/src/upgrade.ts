@@ -3,7 +3,8 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest, Serve
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
-import type { Upstream } from "./forwarder.ts";
+import type { Ending } from "./ending.ts";
+import type { Tunnel, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { splice } from "./splice.ts";
 import { brokeOff, finalHead } from "./upstream-answer.ts";
@@ -22,13 +23,13 @@ export function upgradeThrough(
   head: Buffer,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
-): Promise<void> {
+  signal: Ending,
+): Promise<Tunnel | undefined> {
   // What only the handshake needs is let go with it: connections idle for days.
   return greet(request, socket, head, upstream, policy, signal).then((greeted) => {
     if (greeted === undefined) return undefined;
     const { inside, isWebSocket, first } = greeted;
-    return splice(socket as Socket, inside, [signal, upstream.ended], isWebSocket, first);
+    return { over: splice(socket as Socket, inside, [signal, upstream.ended], isWebSocket, first) };
   });
 }
 
@@ -41,12 +42,12 @@ async function greet(
   head: Buffer,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<Greeted | undefined> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   const early = new EarlyBytes(socket, head, leave);
-  const ends = [signal, upstream.ended];
+  const ends: Ending[] = [signal, upstream.ended];
   for (const each of ends) {
     each.addEventListener("abort", leave, { once: true });
     if (each.aborted) leave();
@@ -212,6 +213,8 @@ class EarlyBytes {
     if (this.#length > 0) this.#socket.pause();
     const held = this.#chunks.length === 0 ? nothing : Buffer.concat(this.#chunks);
     this.#chunks = [];
+    // Taken a second time it is the taker's, and not to be paused again.
+    this.#length = 0;
     return held;
   }
 }
