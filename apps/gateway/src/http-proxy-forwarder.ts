@@ -16,7 +16,8 @@ class TunnelAgent extends Agent {
   readonly #upstream: Upstream;
 
   constructor(upstream: Upstream) {
-    super({ keepAlive: true, maxSockets: 256, maxFreeSockets: 16, scheduling: "lifo" });
+    // As many as there are visits, which the edge limits: here a request would wait for another's stream to end, untold.
+    super({ keepAlive: true, maxFreeSockets: 16, scheduling: "lifo" });
     this.#upstream = upstream;
     upstream.ended.addEventListener("abort", () => this.destroy(), { once: true });
   }
