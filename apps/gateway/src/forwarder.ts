@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Ending } from "./ending.ts";
 import type { HeaderPolicy } from "./header-policy.ts";
 
 /** One port of one VM. Sockets dialled from it are never used for another upstream. */
@@ -22,15 +23,21 @@ export type Forwarder = {
     response: ServerResponse,
     upstream: Upstream,
     policy: HeaderPolicy,
-    signal: AbortSignal,
-  ): Promise<void>;
-  /** The same for an upgrade; a refusal of the upstream is passed on with its body. */
+    signal: Ending,
+  ): Promise<undefined>;
+  /**
+   * The same for an upgrade; a refusal of the upstream is passed on with its body. Settles with the tunnel as soon as it stands, so
+   * that nothing of the request is kept as long as the tunnel lasts.
+   */
   upgrade(
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
     upstream: Upstream,
     policy: HeaderPolicy,
-    signal: AbortSignal,
-  ): Promise<void>;
+    signal: Ending,
+  ): Promise<Tunnel | undefined>;
 };
+
+/** An upgraded connection. */
+export type Tunnel = { over: Promise<void> };

@@ -111,7 +111,7 @@ test.each<[string, (socket: Socket) => void]>([
 ])("E16: %s cuts the client off", async (_name, hostility) => {
   say = hostility;
   const socket = await ask();
-  const closed = once(socket, "close", { signal: AbortSignal.timeout(5_000) });
+  const closed = once(socket, "close", { signal: AbortSignal.timeout(10_000) });
   let text = "";
   socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
   await closed;

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
 import { FailureError, fail } from "@gitspaces/contracts";
 import httpProxy from "http-proxy";
+import type { Ending } from "./ending.ts";
 import type { Forwarder, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { type Framing, framingOf, isRepeatable } from "./request-framing.ts";
@@ -15,7 +16,8 @@ class TunnelAgent extends Agent {
   readonly #upstream: Upstream;
 
   constructor(upstream: Upstream) {
-    super({ keepAlive: true, maxSockets: 256, maxFreeSockets: 16, scheduling: "lifo" });
+    // As many as there are visits, which the edge limits: here a request would wait for another's stream to end, untold.
+    super({ keepAlive: true, maxFreeSockets: 16, scheduling: "lifo" });
     this.#upstream = upstream;
     upstream.ended.addEventListener("abort", () => this.destroy(), { once: true });
   }
@@ -48,6 +50,7 @@ export function httpProxyForwarder(): Forwarder {
   return {
     async forward(request, response, upstream, policy, signal) {
       while ((await attempt(proxy, agentOf(upstream), request, response, upstream, policy, signal)) === "stale");
+      return undefined;
     },
     upgrade: upgradeThrough,
   };
@@ -60,12 +63,12 @@ function attempt(
   response: ServerResponse,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<Outcome> {
   // http-proxy takes framing headers away from some methods, so what the client said is read before.
   const framing = framingOf(request);
   return new Promise((resolve, reject) => {
-    const over = AbortSignal.any([signal, upstream.ended]);
+    const ends: Ending[] = [signal, upstream.ended];
     let outgoing: ClientRequest | undefined;
     const leave = (): void => {
       outgoing?.destroy();
@@ -78,7 +81,7 @@ function attempt(
       resolve("done");
     };
     const settle = (): void => {
-      over.removeEventListener("abort", leave);
+      for (const each of ends) each.removeEventListener("abort", leave);
       response.off("close", onClientClose);
     };
     const broke = (error: Error): void => {
@@ -96,15 +99,15 @@ function attempt(
         !known &&
         outgoing?.reusedSocket === true &&
         isRepeatable(request, framing) &&
-        !over.aborted &&
+        !ends.some(({ aborted }) => aborted) &&
         !response.destroyed
       )
         return resolve("stale");
       reject(known ? error : brokeOff("The connection to the Gitspace broke before it answered.", error));
     };
-    over.addEventListener("abort", leave, { once: true });
+    for (const each of ends) each.addEventListener("abort", leave, { once: true });
     response.once("close", onClientClose);
-    if (over.aborted) return leave();
+    if (ends.some(({ aborted }) => aborted)) return leave();
 
     // http-proxy hands its request to the agent in the same turn: the one moment when all of it can still be set right.
     const seat: AddRequest = {

@@ -1,6 +1,7 @@
 // The listener of browsers: who is let as far as a visit, and how it is left.
 import type { Server as HttpServer, ServerResponse } from "node:http";
 import { Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Address, keepConnectionReserve } from "@gitspaces/daemon";
 import { makeFrontServer } from "./edge/front-server.ts";
 import { keepGate } from "./edge/gate.ts";
@@ -32,12 +33,19 @@ export async function listenForVisits(house: House, listen: Address | Doorway): 
     server.emit("request", request, response);
   });
   server.on("upgrade", (request, socket, head) => {
+    // Node has let go of it: without a listener a client that is reset would end everybody's gateway.
+    socket.on("error", destroyIt);
     if (reserve.isRefused(request.socket)) socket.end(`HTTP/1.1 503 ${TOO_MANY}\r\nretry-after: 5\r\n\r\n`);
     else if (!gate.turnsAway(request, () => answerOn(request, socket))) void visitUpgrade(house, request, socket, head);
   });
   return open(server, listen, async () => {
     house.live.recheck(() => false);
   });
+}
+
+/** One function for every socket: it holds nothing of a request while the connection lasts. */
+function destroyIt(this: Duplex): void {
+  this.destroy();
 }
 
 function refuse(response: ServerResponse): void {

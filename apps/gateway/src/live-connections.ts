@@ -2,6 +2,7 @@
 import type { ActivitySource } from "@gitspaces/contracts";
 import type { Socket } from "node:net";
 import type { Session } from "./admission.ts";
+import { type Ending, OneEnding } from "./ending.ts";
 
 export type Connection = {
   gitspaceId: string;
@@ -17,7 +18,7 @@ export type Connection = {
 };
 export type Live = {
   /** Aborts when it has to end. */
-  ended: AbortSignal;
+  readonly ended: Ending;
   /** Nobody answered at the other end: what moved is no activity. */
   failed(): void;
 } & Disposable;
@@ -30,13 +31,43 @@ export type Activity = {
   bytes: number;
   active: boolean;
 };
-type Entry = Connection & { source: ActivitySource; end: AbortController; counted: number; isNew: boolean };
 
 /**
  * What an open connection moves within a minute without being used: an editor that is left open says a few hundred bytes to keep
  * itself alive, an SSH session less. A person who types moves more.
  */
 export const IDLE_BYTES = 4_096;
+
+/** One of them; there is one for every request, so it is its own ending. */
+class Entry extends OneEnding implements Live {
+  readonly connection: Connection;
+  readonly #all: LiveConnections;
+  counted: number;
+  isNew = true;
+
+  constructor(connection: Connection, all: LiveConnections) {
+    super();
+    this.connection = connection;
+    this.#all = all;
+    this.counted = total(connection.socket);
+  }
+
+  get source(): ActivitySource {
+    return this.connection.source ?? "http";
+  }
+
+  get ended(): Ending {
+    return this;
+  }
+
+  failed(): void {
+    this.counted = Number.POSITIVE_INFINITY;
+  }
+
+  [Symbol.dispose](): void {
+    this.#all.left(this);
+  }
+}
 
 export class LiveConnections {
   readonly #entries = new Set<Entry>();
@@ -48,30 +79,28 @@ export class LiveConnections {
 
   /** Registers a connection until it is disposed. */
   open(connection: Connection): Live {
-    const { source = "http", socket } = connection;
-    const entry: Entry = { ...connection, source, end: new AbortController(), counted: total(socket), isNew: true };
+    const entry = new Entry(connection, this);
     this.#entries.add(entry);
-    return {
-      ended: entry.end.signal,
-      failed: () => void (entry.counted = Number.POSITIVE_INFINITY),
-      [Symbol.dispose]: () => {
-        this.#count(entry);
-        this.#entries.delete(entry);
-      },
-    };
+    return entry;
+  }
+
+  /** One is over. */
+  left(entry: Entry): void {
+    this.#count(entry);
+    this.#entries.delete(entry);
   }
 
   /** Ends what is no longer allowed. */
   recheck(isAllowed: (connection: Connection) => boolean, gitspaceId?: string): void {
     for (const entry of this.#entries) {
-      if (gitspaceId !== undefined && entry.gitspaceId !== gitspaceId) continue;
-      if (!isAllowed(entry)) entry.end.abort();
+      if (gitspaceId !== undefined && entry.connection.gitspaceId !== gitspaceId) continue;
+      if (!isAllowed(entry.connection)) entry.abort();
     }
   }
 
   /** Whether anything of this source is open to a Gitspace. */
   has(gitspaceId: string, source: ActivitySource): boolean {
-    return [...this.#entries].some((entry) => entry.gitspaceId === gitspaceId && entry.source === source);
+    return [...this.#entries].some((entry) => entry.connection.gitspaceId === gitspaceId && entry.source === source);
   }
 
   /** How many connections are open that `source` moves bytes by. */
@@ -81,7 +110,7 @@ export class LiveConnections {
 
   /** Ends everything for one reason, which those hear who can tell it to the other end. */
   endAll(reason: unknown): void {
-    for (const entry of this.#entries) entry.end.abort(reason);
+    for (const entry of this.#entries) entry.abort(reason);
   }
 
   /** What moved since the last call, which is made once a minute. */
@@ -93,8 +122,9 @@ export class LiveConnections {
   }
 
   #count(entry: Entry): void {
-    const { gitspaceId, generation, source, port, isNew } = entry;
-    const now = total(entry.socket);
+    const { source, isNew } = entry;
+    const { gitspaceId, generation, port, socket } = entry.connection;
+    const now = total(socket);
     const bytes = now - entry.counted;
     // One that failed counts from infinity.
     if (bytes <= 0) return;

@@ -1,5 +1,6 @@
 // Two sockets joined: bytes pass as they are. Nothing is made per connection but the join itself, since thousands of them idle.
 import type { Socket } from "node:net";
+import type { Ending } from "./ending.ts";
 import { FrameBoundary } from "./hand-over/frame-boundary.ts";
 import { closeWebSocket, GOING_AWAY } from "./hand-over/going-away.ts";
 
@@ -18,7 +19,7 @@ type Spliced = Socket & { [PLACE]: Place };
 export function splice(
   client: Socket,
   upstream: Socket,
-  signals: readonly AbortSignal[],
+  signals: readonly Ending[],
   isWebSocket: boolean,
   first: Buffer,
 ): Promise<void> {
@@ -33,11 +34,11 @@ export function splice(
 class Splice {
   readonly #client: Spliced;
   readonly #upstream: Spliced;
-  readonly #signals: readonly AbortSignal[];
+  readonly #signals: readonly Ending[];
   readonly #done: () => void;
   #open = 2;
 
-  constructor(client: Spliced, upstream: Spliced, signals: readonly AbortSignal[], done: () => void) {
+  constructor(client: Spliced, upstream: Spliced, signals: readonly Ending[], done: () => void) {
     this.#client = client;
     this.#upstream = upstream;
     this.#signals = signals;
@@ -63,8 +64,8 @@ class Splice {
     if (aborted !== undefined) this.#cut(aborted.reason);
   }
 
-  handleEvent({ target }: Event): void {
-    this.#cut((target as AbortSignal).reason);
+  handleEvent({ target }: { target: unknown }): void {
+    this.#cut((target as Ending).reason);
   }
 
   closed(): void {

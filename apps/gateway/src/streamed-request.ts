@@ -2,6 +2,7 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { FailureError, fail } from "@gitspaces/contracts";
+import type { Ending } from "./ending.ts";
 import type { Upstream } from "./forwarder.ts";
 import type { HeaderPolicy } from "./header-policy.ts";
 import { framingOf } from "./request-framing.ts";
@@ -13,8 +14,8 @@ export async function streamRequest(
   response: ServerResponse,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
-): Promise<void> {
+  signal: Ending,
+): Promise<undefined> {
   const over = new AbortController();
   const end = (): void => over.abort();
   for (const ends of [signal, upstream.ended]) ends.addEventListener("abort", end, { once: true });
@@ -24,8 +25,12 @@ export async function streamRequest(
     const socket = await upstream.dial(over.signal);
     if (over.signal.aborted) socket.destroy();
     await exchange(() => socket, request, response, policy, over.signal);
+    return undefined;
   } catch (error) {
-    if (response.headersSent || response.destroyed) return void response.destroy();
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return undefined;
+    }
     request.unpipe();
     request.resume();
     if (signal.aborted || upstream.ended.aborted)

@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { FailureError, fail } from "@gitspaces/contracts";
 import type { Dispatcher } from "undici";
 import { bodyMemory } from "./body-memory.ts";
+import type { Ending } from "./ending.ts";
 import type { HeaderPolicy } from "./header-policy.ts";
 import type { Lane, LaneHandler } from "./undici-pool.ts";
 import { brokeOff, sayHead, sayInterim, sayTrailers } from "./upstream-answer.ts";
 
 /** `stale`: the pooled socket had died before it was used, and nothing of the request was lost. */
 export type Outcome = "done" | "stale";
-type Ends = { signal: AbortSignal; ended: AbortSignal; isRepeatable: boolean };
+type Ends = { signal: Ending; ended: AbortSignal; isRepeatable: boolean };
 
 export class Exchange implements LaneHandler {
   lane: Lane | undefined;

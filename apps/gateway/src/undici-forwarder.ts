@@ -1,6 +1,7 @@
 // The default engine: Node's strict parser towards clients, undici's towards the VM, raw header lists both ways.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher, Pool } from "undici";
+import type { Ending } from "./ending.ts";
 import type { Forwarder, Upstream } from "./forwarder.ts";
 import type { HeaderPolicy } from "./header-policy.ts";
 import { bodyBegins, type Framing, framingOf, isRepeatable } from "./request-framing.ts";
@@ -22,6 +23,7 @@ export function undiciForwarder(): Forwarder {
       if (framing !== "none" && (mustGoAhead(request) || !(await bodyBegins(request))))
         return streamRequest(request, response, upstream, policy, signal);
       while ((await attempt(poolOf(upstream), request, response, upstream, policy, signal, framing)) === "stale");
+      return undefined;
     },
     upgrade: upgradeThrough,
   };
@@ -37,7 +39,7 @@ function attempt(
   response: ServerResponse,
   { ended }: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
+  signal: Ending,
   framing: Framing,
 ): Promise<Outcome> {
   const exchange = new Exchange(request, response, policy, {

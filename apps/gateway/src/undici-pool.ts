@@ -12,7 +12,6 @@ const Pool = part("undici/lib/dispatcher/pool.js") as typeof undici.Pool;
 
 /** What Linux takes in one go over a fast path: fewer pauses for the same bytes, and a bound on what waits. */
 const HIGH_WATER_MARK = 256 * 1024;
-const CONNECTIONS = 256;
 const IDLE_MS = 55_000;
 const HEAD_BYTES = 64 * 1024;
 
@@ -52,7 +51,8 @@ export function upstreamPools(): (upstream: Upstream) => undici.Pool {
 
   function add(upstream: Upstream): undici.Pool {
     const pool = new Pool("http://gitspace", {
-      connections: CONNECTIONS,
+      // As many as there are visits, which the edge limits: here a request would wait for another's stream to end, untold.
+      connections: null,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -3,13 +3,13 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest, Serve
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { fail } from "@gitspaces/contracts";
-import type { Upstream } from "./forwarder.ts";
+import { EarlyBytes } from "./early-bytes.ts";
+import type { Ending } from "./ending.ts";
+import type { Tunnel, Upstream } from "./forwarder.ts";
 import { type HeaderPolicy, pairs } from "./header-policy.ts";
 import { splice } from "./splice.ts";
 import { brokeOff, finalHead } from "./upstream-answer.ts";
 
-/** What a client may send before its upgrade is answered. */
-const EARLY_BYTES = 64 * 1024;
 /** How long an upstream may take to answer an upgrade. */
 const ANSWER_MS = 30_000;
 /** How long a refused client may take to leave. */
@@ -22,13 +22,13 @@ export function upgradeThrough(
   head: Buffer,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
-): Promise<void> {
+  signal: Ending,
+): Promise<Tunnel | undefined> {
   // What only the handshake needs is let go with it: connections idle for days.
   return greet(request, socket, head, upstream, policy, signal).then((greeted) => {
     if (greeted === undefined) return undefined;
     const { inside, isWebSocket, first } = greeted;
-    return splice(socket as Socket, inside, [signal, upstream.ended], isWebSocket, first);
+    return { over: splice(socket as Socket, inside, [signal, upstream.ended], isWebSocket, first) };
   });
 }
 
@@ -41,12 +41,12 @@ async function greet(
   head: Buffer,
   upstream: Upstream,
   policy: HeaderPolicy,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<Greeted | undefined> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   const early = new EarlyBytes(socket, head, leave);
-  const ends = [signal, upstream.ended];
+  const ends: Ending[] = [signal, upstream.ended];
   for (const each of ends) {
     each.addEventListener("abort", leave, { once: true });
     if (each.aborted) leave();
@@ -177,47 +177,6 @@ async function passRefusal(
   await closed(refusal);
   gone.removeEventListener("abort", stop);
 }
-
-/** Holds what the client sends before it is answered, and sees it leave. */
-class EarlyBytes {
-  readonly #socket: Duplex;
-  readonly #leave: () => void;
-  #chunks: Buffer[];
-  #length: number;
-  hasLeft = false;
-  readonly #onData = (chunk: Buffer): void => {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    if (this.#length > EARLY_BYTES) this.#socket.pause();
-  };
-  readonly #onGone = (): void => {
-    this.hasLeft = true;
-    this.#leave();
-  };
-
-  constructor(socket: Duplex, head: Buffer, leave: () => void) {
-    this.#socket = socket;
-    this.#leave = leave;
-    this.#chunks = head.length > 0 ? [head] : [];
-    this.#length = head.length;
-    socket.on("data", this.#onData);
-    for (const event of gone) socket.on(event, this.#onGone);
-    if (socket.destroyed) this.#onGone();
-  }
-
-  /** What was held; from now on the socket is the taker's. */
-  take(): Buffer {
-    this.#socket.off("data", this.#onData);
-    for (const event of gone) this.#socket.off(event, this.#onGone);
-    if (this.#length > 0) this.#socket.pause();
-    const held = this.#chunks.length === 0 ? nothing : Buffer.concat(this.#chunks);
-    this.#chunks = [];
-    return held;
-  }
-}
-
-const gone = ["end", "close", "error"];
-const nothing = Buffer.alloc(0);
 
 function closed(stream: Duplex | IncomingMessage): Promise<void> {
   if (stream.closed) return Promise.resolve();

@@ -1,26 +1,21 @@
 // A visit to a Gitspace's host: find out who and where, judge, and act on the verdict.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { type AccessDocument, FailureError, fail, failure, httpStatus, toFailure } from "@gitspaces/contracts";
-import { redirect, tell } from "./answer.ts";
+import { type AccessDocument, FailureError, fail, toFailure } from "@gitspaces/contracts";
+import { tell } from "./answer.ts";
+import type { Door } from "./door.ts";
 import { strictTransport } from "./edge/transport.ts";
-import type { Upstream } from "./forwarder.ts";
-import { type HeaderPolicy, headerPolicy } from "./header-policy.ts";
 import type { House } from "./house.ts";
 import { ownPath } from "./own-paths.ts";
-import { sayScope } from "./passes/scope.ts";
+import { Held, through } from "./passage.ts";
 import { visitorOf } from "./passes/visitor.ts";
-import { type Told, tellBrokeOff, tellNotListening, tellRefusal, tellSituation, unknownPlace } from "./pages.ts";
-import type { Routed } from "./routes.ts";
-import { answerPreflight, letRead, siblingOrigin } from "./siblings.ts";
-import { departure } from "./sign-in.ts";
-import { pathOf, readSite, type Site } from "./site.ts";
+import { letRead, siblingOrigin } from "./siblings.ts";
+import { pathOf, readSite } from "./site.ts";
 import { isSshUpgrade, sshOverWebsocket } from "./ssh-over-websocket.ts";
-import { NOT_LISTENING } from "./tunnel.ts";
 import { answerOn } from "./upgrade.ts";
-import { BROKE_OFF } from "./upstream-answer.ts";
+import { isAboutToRun, judge, type Known } from "./verdict.ts";
+import { act, explain } from "./verdict-answers.ts";
 import { attendWaiting } from "./waiting/attend.ts";
-import { isAboutToRun, judge, type Known, type Verdict } from "./verdict.ts";
 
 const MOMENT_MS = 1_500;
 
@@ -30,14 +25,13 @@ export async function visit(house: House, request: IncomingMessage, response: Se
   await attend(house, { request, isUpgrade: false, answer: () => own(house, response), forward });
 }
 
-/** Answers one upgrade. A refusal is a plain answer on the same socket. */
+/** Answers one upgrade, on a socket whose errors are listened to. A refusal is a plain answer on the same socket. */
 export async function visitUpgrade(
   house: House,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  socket.on("error", () => socket.destroy());
   if (isSshUpgrade(request)) return sshOverWebsocket(request, socket, head, house.takeSsh);
   const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
   await attend(house, { request, isUpgrade: true, answer: () => own(house, answerOn(request, socket)), forward });
@@ -50,15 +44,6 @@ function own({ edge }: House, response: ServerResponse): ServerResponse {
   return response;
 }
 
-/** A request or an upgrade, seen alike. */
-type Door = {
-  request: IncomingMessage;
-  isUpgrade: boolean;
-  /** Asked for once, when the gateway answers for itself. */
-  answer: () => ServerResponse;
-  forward: (upstream: Upstream, policy: HeaderPolicy, signal: AbortSignal) => Promise<void>;
-};
-
 async function attend(house: House, atDoor: Door): Promise<void> {
   const { request } = atDoor;
   let sibling: string | undefined;
@@ -69,8 +54,13 @@ async function attend(house: House, atDoor: Door): Promise<void> {
   try {
     let known = await find(house, door);
     ({ sibling } = known);
-    using stay = new DisposableStack();
-    stay.use(await enter(house, door, known));
+    using held = new Held();
+    const entered = enter(house, door, known);
+    if (entered instanceof Promise) {
+      held.stay = await entered;
+      // Meanwhile they may have signed out, and the Gitspace may have moved.
+      known = await find(house, door);
+    } else held.stay = entered;
     const { target } = known.site;
     if (target !== undefined && !door.isUpgrade && isOwnPath(request.url ?? "/")) {
       return await ownPath(house, request, answer(), { site: known.site, target, session: known.session });
@@ -94,19 +84,21 @@ async function attend(house: House, atDoor: Door): Promise<void> {
     if (verdict.verdict !== "forward" || target === undefined) return act(house, door, known.site, verdict);
     asked = verdict.document;
     ({ port } = target);
-    await through(house, door, known, verdict.routed, port);
+    await through(house, door, known, verdict.routed, port, held);
   } catch (error) {
     if (request.socket.destroyed) return;
     if (error instanceof FailureError) house.log.debug({ err: error }, "a visit was not answered by its Gitspace");
     else house.log.error({ err: error }, "a visit failed");
     const response = answer();
+    if (response.headersSent) return void response.destroy();
     if (toFailure(error).code === "quota_exceeded") response.setHeader("Retry-After", "1");
     tell(request, response, explain(house, error, asked, port));
   }
 }
 
 /** Takes a place within the limits of the edge. */
-function enter({ edge }: House, { request, isUpgrade }: Door, { site, session }: Known): Promise<Disposable> {
+function enter({ edge }: House, { request, isUpgrade }: Door, known: Known): Disposable | Promise<Disposable> {
+  const { site, session } = known;
   const { clientAddress } = edge.arrivals.of(request);
   const gitspaceId = site.target?.gitspaceId;
   return edge.visitors.enter({ request, isUpgrade, clientAddress, user: session?.user, gitspaceId });
@@ -120,15 +112,17 @@ async function find(house: House, { request, isUpgrade }: Door): Promise<Known> 
   const document = id === undefined ? undefined : house.access.find(id);
   const { scheme, domain } = house;
   const find = (gitspaceId: string) => house.access.find(gitspaceId);
+  const visitor = await visitorOf(house, { request, site, document, isUpgrade });
   return {
+    ...visitor,
     site,
     method: request.method ?? "GET",
     headers: request.headers,
     isUpgrade,
     scheme,
-    ...(await visitorOf(house, { request, site, document, isUpgrade })),
     sibling: siblingOrigin(request.headers, { site, scheme, domain, find }),
-    document,
+    // As it is now: what is live later hears of each change, and until then nobody tells.
+    document: id === undefined ? undefined : house.access.find(id),
     routed: id === undefined ? undefined : house.routes.find(id),
   };
 }
@@ -146,84 +140,6 @@ async function aMomentLater(house: House, door: Door, known: Known): Promise<Kno
     await house.changes.next(id, until);
   socket.off("close", leave);
   return await find(house, door);
-}
-
-async function through(
-  house: House,
-  door: Door,
-  { site, session, sibling }: Known,
-  routed: Routed,
-  port: number,
-): Promise<void> {
-  const { gitspaceId, generation } = routed.route;
-  const { socket } = door.request;
-  const source = door.isUpgrade ? "websocket" : "http";
-  using connection = house.live.open({ gitspaceId, generation, port, session, source, socket });
-  const { installation, edge } = house;
-  const { clientAddress, scheme } = edge.arrivals.of(door.request);
-  const { hstsSeconds } = edge;
-  const policy = headerPolicy({ host: site.host, scheme, clientAddress, installation, sibling, hstsSeconds });
-  if (session?.pass !== undefined) {
-    const { method = "GET", url = "/" } = door.request;
-    const use = { gitspaceId, pass: session.pass.id, port, address: clientAddress };
-    house.uses.requested(use, { method, path: pathOf(url) });
-  }
-  try {
-    await door.forward(house.upstreams.at(routed, port), policy, connection.ended);
-  } catch (error) {
-    connection.failed();
-    throw error;
-  }
-}
-
-function act(house: House, { request, answer }: Door, site: Site, verdict: Verdict): void {
-  switch (verdict.verdict) {
-    case "sign_in": {
-      const to = departure(house.controlPlanePublicUrl, site.hostname, request.url ?? "/", house.names);
-      return redirect(answer(), to.location, [to.cookie]);
-    }
-    case "unauthorised":
-      return tell(request, answer(), refused("Sign in first: open this address in a browser.", 401));
-    case "preflight":
-      return answerPreflight(request.headers, answer());
-    case "bad_pass": {
-      const response = answer();
-      response.setHeader("WWW-Authenticate", 'Bearer error="invalid_token"');
-      return tell(
-        request,
-        response,
-        refused("This token opens nothing here: it is wrong, ended, or for something else.", 401),
-      );
-    }
-    case "beyond":
-      return tell(request, answer(), refused(sayScope(verdict.scope), 403));
-    case "foreign":
-      return tell(request, answer(), refused("This came from a page of another origin.", 403));
-    case "wait":
-      return tell(request, answer(), tellSituation(verdict.situation, about(house, verdict.document)));
-    default:
-      return tell(request, answer(), unknownPlace);
-  }
-}
-
-/** How pages speak of a Gitspace: its name, and where the control plane shows it. */
-function about(house: House, { name, gitspaceId }: AccessDocument): { name: string; manageUrl: string } {
-  return { name, manageUrl: `${house.controlPlanePublicUrl}/gitspaces/${gitspaceId}` };
-}
-
-function explain(house: House, error: unknown, asked: AccessDocument | undefined, port: number): Told {
-  const reason = toFailure(error);
-  if (asked !== undefined) {
-    if (reason.details?.["reason"] === NOT_LISTENING) return tellNotListening(asked.name, port);
-    if (reason.details?.["reason"] === BROKE_OFF) return tellBrokeOff(asked.name, port);
-    if (reason.code === "vm_unreachable" || reason.code === "timeout")
-      return tellSituation("unreachable", about(house, asked));
-  }
-  return tellRefusal(reason, httpStatus(reason.code));
-}
-
-function refused(message: string, status: number): Told {
-  return tellRefusal(failure("denied", message), status);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

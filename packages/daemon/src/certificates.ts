@@ -1,6 +1,7 @@
 // A process's certificate: its key is made here and never leaves; enrolled once with a token, renewed while it lives.
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -48,16 +49,15 @@ export function loadOrMakeKey(keyFile: string): string {
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
     publicKeyEncoding: { type: "spki", format: "pem" },
   });
-  writeWhole(keyFile, privateKey);
+  mkdirSync(dirname(keyFile), { recursive: true, mode: 0o700 });
+  writeFileSync(draftOf(keyFile), privateKey, { mode: 0o600, flush: true });
+  renameSync(draftOf(keyFile), keyFile);
   return privateKey;
 }
 
-function writeWhole(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Two processes write here while one takes over from the other.
-  const draft = `${file}.${process.pid}.new`;
-  writeFileSync(draft, text, { mode: 0o600, flush: true });
-  renameSync(draft, file);
+/** Two processes write here while one takes over from the other. */
+function draftOf(file: string): string {
+  return `${file}.${process.pid}.new`;
 }
 
 /** What was enrolled before, if it is this process's: also past its end, since an expired certificate can still be renewed. */
@@ -105,18 +105,22 @@ async function join(enrolment: Enrolment, key: string): Promise<TlsIdentity> {
   const csr = makeCsr(key, enrolment.name);
   const url = new URL("/enrol", enrolment.enrolUrl);
   const body = { token: enrolment.token, csr };
-  return keep(enrolment, key, await postEnrolment(url, enrolment.caFingerprint, body, enrolment.signal));
+  return await keep(enrolment, key, await postEnrolment(url, enrolment.caFingerprint, body, enrolment.signal));
 }
 
-function keep(enrolment: Enrolment, key: string, answer: EnrolAnswer): TlsIdentity {
-  writeWhole(enrolment.certificateFile, `${JSON.stringify(answer)}\n`);
+/** Beside everything else: a process that renews has work to do, and a disk may take seconds to confirm. */
+async function keep(enrolment: Enrolment, key: string, answer: EnrolAnswer): Promise<TlsIdentity> {
+  const file = enrolment.certificateFile;
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(draftOf(file), `${JSON.stringify(answer)}\n`, { mode: 0o600, flush: true });
+  await rename(draftOf(file), file);
   return { key, ...answer };
 }
 
 async function renew(enrolment: Enrolment, identity: TlsIdentity): Promise<TlsIdentity> {
   const csr = makeCsr(identity.key, enrolment.name);
   const body = { csr, certificate: identity.certificate };
-  return keep(
+  return await keep(
     enrolment,
     identity.key,
     // The pin is for the first time: it may name a CA that has been replaced and is believed no more.

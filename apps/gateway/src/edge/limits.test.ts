@@ -100,7 +100,7 @@ test("T12: an answer that is there and not read ends with its connection", async
   const socket = say(dial(), "GET / HTTP/1.1");
   socket.pause();
   await until(() => street.gateway.house.live.size === 1, "it is live");
-  const end = performance.now() + 8_000;
+  const end = performance.now() + 12_000;
   while (street.gateway.house.live.size > 0 && performance.now() < end) await sleep(50);
   street.inside.answer = (_request, response) => void response.end("inside");
   expect(street.gateway.house.live.size).toBe(0);
@@ -111,7 +111,7 @@ test("T12: an idle connection is closed after its time", async () => {
   const socket = say(dial(), "GET / HTTP/1.1");
   expect((await readAnswer(socket)).status).toBe(200);
   socket.removeAllListeners("readable").resume();
-  await once(socket, "close", { signal: AbortSignal.timeout(4_000) });
+  await once(socket, "close", { signal: AbortSignal.timeout(10_000) });
 });
 
 test("a head that is too long is 431, and told which limit it met", async () => {
@@ -213,4 +213,19 @@ test("every limit that was met is a figure of its own", async () => {
   const figures = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   for (const name of ["head_bytes", "head_seconds", "body_bytes", "visits_per_user", "connections_per_address"])
     expect(figures).toMatch(new RegExp(`^gitspaces_gateway_limit_${name}_total [1-9]`, "m"));
+});
+
+test("T12: a client that is gone before its upgrade is refused ends nothing but itself", async () => {
+  const uncaught: unknown[] = [];
+  const note = (error: unknown): void => void uncaught.push(error);
+  process.on("uncaughtException", note);
+  for (let count = 0; count < 20; count++) {
+    const socket = say(dial(), "GET / HTTP/1.1", ...upgrade, "Content-Length: 100001");
+    await once(socket, "connect");
+    socket.resetAndDestroy();
+  }
+  await leave();
+  await isServed();
+  process.off("uncaughtException", note);
+  expect(uncaught).toEqual([]);
 });

@@ -9,7 +9,7 @@ const IDLE_MS = 5_000;
 
 /** A server that does not listen yet. */
 export function makeRedirectServer(edge: Pick<Edge, "domain" | "publicUrl">): Server {
-  const server = createServer(
+  return createServer(
     {
       insecureHTTPParser: false,
       maxHeaderSize: HEAD_BYTES,
@@ -21,11 +21,11 @@ export function makeRedirectServer(edge: Pick<Edge, "domain" | "publicUrl">): Se
     (request, response) => {
       const location = secureTwin(request, edge);
       response.shouldKeepAlive = false;
-      if (location === undefined) refuse(request, response, { status: 404, detail: "Nothing of this name is here." });
+      // What an upgrade opens in clear text it would have to open again by TLS.
+      if (request.headers.upgrade !== undefined) refuse(request, response, { status: 426, detail: "Come by https." });
+      else if (location === undefined)
+        refuse(request, response, { status: 404, detail: "Nothing of this name is here." });
       else redirectForGood(response, location);
     },
   );
-  // What it opens in clear text it would have to open again by TLS.
-  server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\n\r\n"));
-  return server;
 }

@@ -54,20 +54,30 @@ export class Visitors {
   }
 
   /**
-   * Lets a visitor in, after a wait when they are too fast; disposal is their leaving.
-   * @throws {FailureError} `quota_exceeded` that names the limit.
+   * Lets a visitor in: at once, or after a wait when they are too fast. Disposal is their leaving.
+   * @throws {FailureError} `quota_exceeded` that names the limit, after a wait.
    */
-  async enter(visitor: Visitor): Promise<Disposable> {
+  enter(visitor: Visitor): Disposable | Promise<Disposable> {
     const stay = new Stay();
     const met = this.#take(visitor, stay);
     if (typeof met === "string") {
       stay[Symbol.dispose]();
-      await this.#punish(visitor);
-      throw limitHit(met);
+      return this.#refuse(visitor, met);
     }
-    if (met > 0) await waitFor(visitor, met);
+    if (met > 0) return this.#enterLater(visitor, stay, met);
+    const turn = this.#turns.next(visitor.gitspaceId ?? "", performance.now());
+    return turn === undefined ? stay : turn.then(() => stay);
+  }
+
+  async #enterLater(visitor: Visitor, stay: Stay, waitMs: number): Promise<Disposable> {
+    await waitFor(visitor, waitMs);
     await this.#turns.next(visitor.gitspaceId ?? "", performance.now());
     return stay;
+  }
+
+  async #refuse(visitor: Visitor, limit: LimitName): Promise<never> {
+    await this.#punish(visitor);
+    throw limitHit(limit);
   }
 
   /** The limit that the visitor meets, or for how many milliseconds they wait. */

@@ -41,7 +41,7 @@ async function splice(): Promise<{ browser: Socket; inside: Socket; heard: Buffe
 }
 
 async function hears({ heard }: { heard: Buffer[] }, bytes: Buffer): Promise<void> {
-  await expect.poll(() => Buffer.concat(heard).toString("hex"), { timeout: 2_000 }).toBe(bytes.toString("hex"));
+  await expect.poll(() => Buffer.concat(heard).toString("hex"), { timeout: 10_000 }).toBe(bytes.toString("hex"));
 }
 
 test("between two frames the close frame follows at once, and the browser's answer reaches the server inside", async () => {
@@ -74,7 +74,7 @@ test("a server inside that never finishes its frame is not waited for long", asy
   const way = await splice();
   way.inside.write(Buffer.from([0x82, 100, 1]));
   await hears(way, Buffer.from([0x82, 100, 1]));
-  const gone = once(way.browser, "close", { signal: AbortSignal.timeout(3_000) });
+  const gone = once(way.browser, "close", { signal: AbortSignal.timeout(10_000) });
   way.browser.on("end", () => way.browser.end());
   way.close();
   await gone;

@@ -75,7 +75,7 @@ async function webSocket(gateway: GatewayProcess): Promise<WebSocket> {
 }
 
 async function echoes(socket: WebSocket, word: string): Promise<boolean> {
-  const heard = once(socket, "message", { signal: AbortSignal.timeout(3_000) });
+  const heard = once(socket, "message", { signal: AbortSignal.timeout(10_000) });
   socket.send(word);
   return String((await heard)[0]) === word;
 }

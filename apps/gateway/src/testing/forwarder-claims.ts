@@ -100,6 +100,16 @@ export function forwarderClaims(name: string, open: () => Forwarder, losses: Kno
     await stage.quiet();
   });
 
+  claim("three hundred answers that stay open keep nobody else waiting", async () => {
+    stage.answer = (request, response) => void (request.url === "/stream" ? response.write("on") : response.end("ok"));
+    const sockets = Array.from({ length: 300 }, () => connect(stage.port, "127.0.0.1"));
+    for (const socket of sockets) socket.write("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await Promise.all(sockets.map((socket) => once(socket, "data")));
+    expect((await stage.ask({})).body.toString()).toBe("ok");
+    for (const socket of sockets) socket.destroy();
+    await until(() => stage.pending === 0, "the forwarder is done with all of them");
+  });
+
   claim("a client that leaves takes the upstream request along, before and during the answer", async () => {
     for (const isBegun of [false, true]) {
       stage.answer = (_request, response) => void (isBegun && response.write("some"));

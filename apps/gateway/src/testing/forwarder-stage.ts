@@ -10,7 +10,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import type { Forwarder, Upstream } from "../forwarder.ts";
+import type { Forwarder, Tunnel, Upstream } from "../forwarder.ts";
 import { headerPolicy } from "../header-policy.ts";
 import { answerOn } from "../upgrade.ts";
 import { until } from "./street.ts";
@@ -72,9 +72,12 @@ export async function openStage(forwarder: Forwarder): Promise<Stage> {
     if (!told.socket?.destroyed && !told.headersSent) told.writeHead(502).end(error.failure?.code ?? "internal");
   };
   const never = new AbortController().signal;
-  const follow = (work: Promise<void>, response: () => ServerResponse): void => {
+  const follow = (work: Promise<Tunnel | undefined>, response: () => ServerResponse): void => {
     stage.pending++;
-    work.catch(tell(response)).finally(() => stage.pending--);
+    work
+      .then((tunnel) => tunnel?.over)
+      .catch(tell(response))
+      .finally(() => stage.pending--);
   };
   const outside = createServer((request, response) =>
     follow(forwarder.forward(request, response, upstream, policyOf(), never), () => response),

@@ -176,9 +176,9 @@ async function start(
   return startGateway(config, { present: identity, onRenewed: () => {} }, log, AbortSignal.timeout(20_000));
 }
 
-/** Waits until a claim holds, at most three seconds. */
+/** Waits until a claim holds, at most ten seconds. */
 export async function until(claim: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 3_000; !(await claim()); ) {
+  for (const end = Date.now() + 10_000; !(await claim()); ) {
     if (Date.now() > end) throw new Error(`it never came true that ${what}`);
     await sleep(5);
   }

@@ -11,7 +11,7 @@ let street: Street;
 let generation: number;
 let cookie: string;
 beforeEach(async () => {
-  street = await openStreet({ holdMs: 1_500, holdPerGitspace: 30 });
+  street = await openStreet({ holdMs: 3_000, holdPerGitspace: 30 });
   cookie = await street.cookie("ada");
   generation = 1;
   await become("stopped");
