@@ -32,7 +32,8 @@ export function isProven({ key, signature, blob, hashAlgo }: PublicKeyAuthContex
   if (key.algo === "ssh-rsa" && hashAlgo === undefined) return false;
   if (key.algo.startsWith("sk-")) return isProvenByDevice(key.data, signature, blob);
   const parsed = ssh2.utils.parseKey(key.data);
-  if (parsed instanceof Error) return false;
+  // Another name for a key would choose another hash for it, for RSA's keys SHA-1.
+  if (parsed instanceof Error || parsed.type !== key.algo) return false;
   // It gives an error where its types say a boolean.
   const verdict: unknown = parsed.verify(blob, signature, hashAlgo);
   return verdict === true;
