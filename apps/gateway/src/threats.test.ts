@@ -484,6 +484,19 @@ test("T10: bytes behind a refused upgrade are not a request to anybody", async (
   expect(street.inside.requests.map(({ url }) => url)).toEqual(["/ws"]);
 });
 
+test.each(["h2c", "H2C", "websocket, h2c"])(
+  "T10: an upgrade to %s, behind which requests would be judged by nobody, is a request without one",
+  async (protocol) => {
+    const origin = `Origin: http://${authority()}`;
+    const settings = ["Connection: Upgrade, HTTP2-Settings", `Upgrade: ${protocol}`, "HTTP2-Settings: AAMAAABk"];
+    const asking = get("/", own, origin, ...settings);
+    const answer = await street.ask(asking);
+    expect([answer.status, answer.body]).toEqual([200, "inside"]);
+    const { headers } = street.inside.requests[0] ?? {};
+    expect([headers?.upgrade, headers?.["http2-settings"], seen()]).toEqual([undefined, undefined, 1]);
+  },
+);
+
 test("T10: sockets into one Gitspace are never used for another, whatever else is the same", async () => {
   const bobs = `Cookie: ${await street.cookie("bob", `${BOB}.${DOMAIN}`)}`;
   const sockets = new Map<string, Set<unknown>>([
