@@ -37,7 +37,8 @@ export function serveSession(session: Session, reach: () => Promise<Client>): vo
   });
 
   const begin = (channel: ServerChannel, open: Open): void => {
-    channel.on("error", () => {});
+    // What comes for a session that its client has just closed can not be said any more; an error nobody hears ends the process.
+    for (const each of [channel, channel.stderr]) each.on("error", () => {});
     reach()
       .then(async (client) => await opened(client, asked, open))
       .then(

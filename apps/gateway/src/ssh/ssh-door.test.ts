@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import ssh2, { type AuthenticationType, type AuthHandlerMiddleware } from "ssh2";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSshd, type TestSshd } from "../testing/sshd.ts";
@@ -262,6 +263,36 @@ test("a session ends within two seconds when its key is taken away, or its Gitsp
   }
   await publish();
   await until(async () => (await ssh(["true"])).code === 0, "it opens again");
+});
+
+/** A client that takes two megabytes and no more. */
+function makesNoRoom(client: ssh2.Client): void {
+  const { _protocol: protocol } = client as unknown as { _protocol: { channelWindowAdjust: () => void } };
+  protocol.channelWindowAdjust = () => {};
+}
+
+test("a client that closes a session while errors wait for it ends nobody else", async () => {
+  const client = new ssh2.Client();
+  client.connect({
+    host: "127.0.0.1",
+    port: Number(port()),
+    username: ADA,
+    privateKey: readFileSync(key.file),
+  });
+  await once(client, "ready");
+  const slowly = "head -c 2200000 /dev/zero >&2; while :; do echo more >&2; done";
+  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+    client.exec(slowly, (error, opened) => (error === undefined ? resolve(opened) : reject(error))),
+  );
+  // It never makes room again, so that what follows the first two megabytes waits at the gateway.
+  makesNoRoom(client);
+  channel.stderr.resume();
+  await sleep(400);
+  // An error that nobody catches ends a gateway; here it fails the run.
+  channel.close();
+  await sleep(300);
+  expect((await ssh(["echo in"])).out).toBe("in\n");
+  client.end();
 });
 
 test("bytes of SSH are counted as such", async () => {
