@@ -295,6 +295,59 @@ test("a client that closes a session while errors wait for it ends nobody else",
   client.end();
 });
 
+test("nobody opens sessions or sets variables without end: what that takes is everybody's memory", async () => {
+  const client = new ssh2.Client();
+  client.connect({ host: "127.0.0.1", port: Number(port()), username: ADA, privateKey: readFileSync(key.file) });
+  await once(client, "ready");
+  const { _chanMgr: channels, _protocol: protocol } = client as unknown as {
+    _chanMgr: { add: (answered: (error?: Error) => void) => number };
+    _protocol: { session: (channel: number, window: number, packet: number) => void };
+  };
+  const open = (): Promise<boolean> =>
+    new Promise((resolve) =>
+      protocol.session(
+        channels.add((error) => resolve(error === undefined)),
+        1_024,
+        1_024,
+      ),
+    );
+  const opened = await Promise.all(Array.from({ length: 200 }, open));
+  expect(opened.filter(Boolean)).toHaveLength(100);
+  client.end();
+  const env = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`MUCH_${index}`, "x".repeat(2_000)]));
+  const said = await new Promise<string>((resolve, reject) => {
+    const other = new ssh2.Client();
+    other.once("ready", () =>
+      other.exec("env | grep -c ^MUCH_", { env }, (error, channel) => {
+        if (error !== undefined) return reject(error);
+        void text(channel).then((out) => {
+          other.end();
+          resolve(out);
+        });
+      }),
+    );
+    other.connect({ host: "127.0.0.1", port: Number(port()), username: ADA, privateKey: readFileSync(key.file) });
+  });
+  expect(Number(said)).toBe(16);
+});
+
+test("a session that has ended makes room for another one", async () => {
+  const client = new ssh2.Client();
+  client.connect({ host: "127.0.0.1", port: Number(port()), username: "whoever", privateKey: readFileSync(key.file) });
+  await once(client, "ready");
+  const run = (): Promise<string> =>
+    new Promise((resolve, reject) =>
+      client.exec("true", (error, channel) => {
+        if (error === undefined) text(channel.resume().stderr).then(resolve, reject);
+        else reject(error);
+      }),
+    );
+  const said: string[] = [];
+  for (let batch = 0; batch < 3; batch++) said.push(...(await Promise.all(Array.from({ length: 50 }, run))));
+  client.end();
+  expect(said.filter((each) => each.startsWith("There is no Gitspace"))).toHaveLength(150);
+});
+
 test("bytes of SSH are counted as such", async () => {
   await ssh(["head -c 100000 /dev/zero"]);
   await until(() => street.gateway.house.live.size === 0, "the connection is over");
