@@ -10,7 +10,7 @@ import { makePass } from "@gitspaces/contracts/passes";
 import { integer, assert, asyncProperty, nat } from "fast-check";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { cookieNames, ownCookie, setCookie } from "./cookies.ts";
+import { cookieNames, linkCookieName, linkCookies, ownCookie, setCookie } from "./cookies.ts";
 import { headerPolicy } from "./header-policy.ts";
 import { PassUses } from "./passes/pass-uses.ts";
 import { raw, readAnswer } from "./testing/raw-http.ts";
@@ -109,6 +109,13 @@ test.each([
   const kept = headerPolicy(arrival).request(["Cookie", sent]);
   expect(kept[kept.indexOf("Cookie") + 1]).toBe(kept.includes("Cookie") ? passed : kept[0]);
   expect(kept.includes("Cookie")).toBe(passed !== undefined);
+});
+
+test("T1: over https a sibling's cookies with names of links neither count as links nor push those of this host out", () => {
+  const tossed = Array.from({ length: 20 }, (_, index) => `gs-link-test-${String(index).padStart(12, "a")}=tossed`);
+  const own = `${linkCookieName("abcdefghijkl", "test", true)}=own`;
+  expect(linkCookies([...tossed, own].join("; "), "test", true)).toEqual(["own"]);
+  expect(linkCookies(`${linkCookieName("abcdefghijkl", "test", false)}=own`, "test", false)).toEqual(["own"]);
 });
 
 test("T1: every name that a cookie of ours may have is known as ours, and no name of a neighbour's installation is taken", () => {
