@@ -45,6 +45,28 @@ test("a document's version never goes back", async () => {
   expect(access.find(id)?.owner).toBe("bob");
 });
 
+test("an SSH key is known for as long as it opens any Gitspace, also after a restart and under new keys of the control plane", async () => {
+  const access = new Access(controlPlane.keys);
+  const other = "other-a1b2c3";
+  const take = async (version: number, more: object) =>
+    await access.takeDocument(await controlPlane.sign({ ...document, version, ...more }));
+  const known = (of = access): boolean[] => ["AAAA", "BBBB"].map((key) => of.isSshKey(key));
+  await take(5, { sshKeys: ["ssh-ed25519 AAAA ada@laptop", "ssh-ed25519 AAAA again"] });
+  await take(6, { gitspaceId: other, sshKeys: ["ssh-ed25519 AAAA", "ssh-rsa BBBB"] });
+  expect(known()).toEqual([true, true]);
+  const again = new Access({ keys: [] });
+  await again.restore(access.snapshot());
+  expect(known(again)).toEqual([true, true]);
+  await take(7, { gitspaceId: other, sshKeys: ["ssh-rsa BBBB"] });
+  expect(known()).toEqual([true, true]);
+  await take(8, { sshKeys: [] });
+  expect(known()).toEqual([false, true]);
+  await take(9, { gitspaceId: other, sshKeys: ["ssh-rsa BBBB"], state: "deleted" });
+  expect(known()).toEqual([false, false]);
+  await again.takeKeys({ keys: [] });
+  expect(known(again)).toEqual([false, false]);
+});
+
 test("a document that somebody else signed, or that was changed, is not taken", async () => {
   const access = new Access(controlPlane.keys);
   const stranger = await generateKeyPair("EdDSA");

@@ -2,6 +2,7 @@
 import { AccessDocument, fail, type KeySet, parse, Revocation } from "@gitspaces/contracts";
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
 import type { Session } from "./admission.ts";
+import { KnownKeys } from "./ssh/known-keys.ts";
 
 /** Everything needed to serve while the control plane is away. */
 export type AccessSnapshot = { keys: KeySet; lastEventId: string; documents: string[]; revocations: string[] };
@@ -13,6 +14,7 @@ const LONGEST_SESSION_MS = 24 * 3_600_000;
 
 export class Access {
   #documents = new Map<string, Signed<AccessDocument>>();
+  #sshKeys = new KnownKeys();
   #revocations: Signed<Revocation>[] = [];
   #keys: KeySet;
   #verify: ReturnType<typeof createLocalJWKSet>;
@@ -40,9 +42,9 @@ export class Access {
     return this.#documents.get(gitspaceId)?.content;
   }
 
-  /** Every document there is. */
-  *all(): Generator<AccessDocument> {
-    for (const { content } of this.#documents.values()) yield content;
+  /** Whether an SSH key (its blob in base64) opens some Gitspace. */
+  isSshKey(key: string): boolean {
+    return this.#sshKeys.has(key);
   }
 
   /** Takes the control plane's keys. Answers false when what was kept is not signed by them: it is dropped, to be read anew. */
@@ -54,6 +56,7 @@ export class Access {
     this.#keys = keys;
     this.#verify = next.#verify;
     this.#documents = next.#documents;
+    this.#sshKeys = next.#sshKeys;
     this.#revocations = next.#revocations;
     if (!isWhole) this.lastEventId = "";
     this.onChange();
@@ -66,6 +69,7 @@ export class Access {
     const present = this.#documents.get(content.gitspaceId);
     if (present !== undefined && present.content.version >= content.version) return;
     this.#documents.set(content.gitspaceId, { jws, content });
+    this.#sshKeys.replace(present?.content, content);
     this.onChange(content.gitspaceId);
   }
 

@@ -28,12 +28,13 @@ export function linkCookieName(pass: string, installation: string, secure: boole
   return `${secure ? "__Host-" : ""}gs-link-${installation}-${pass}`;
 }
 
-/** The values of the cookies of links, of any name; what they open is in them, signed. */
-export function linkCookies(header: string | undefined, installation: string): string[] {
+/** The values of the cookies of links; what they open is in them, signed. `secure`: only of names that no sibling can set. */
+export function linkCookies(header: string | undefined, installation: string, secure: boolean): string[] {
+  const begin = linkCookieName("", installation, secure);
   const values: string[] = [];
   for (const pair of (header ?? "").split(";")) {
     const [, name = "", value = ""] = /^\s*([^=\s]+)=(\S*)\s*$/.exec(pair) ?? [];
-    if (ownCookie(name, installation) && name.includes(`gs-link-${installation}-`)) values.push(value);
+    if (name.startsWith(begin)) values.push(value);
   }
   return values.slice(0, MOST_LINKS);
 }

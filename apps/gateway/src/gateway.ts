@@ -129,7 +129,7 @@ export async function startGateway(
     access,
     routes,
     sessions: new Sessions(sessionKey, names.session, clock),
-    links: new LinkSessions(sessionKey, config.installation, clock),
+    links: new LinkSessions(sessionKey, { installation: config.installation, secure: names.secure }, clock),
     passes: new PassReader(),
     uses: new PassUses(clock, log),
     upstreams: new Upstreams(() => identity),

@@ -15,7 +15,7 @@ import { websocketBytes } from "@gitspaces/contracts/websocket-bytes";
 async function door(take: TakeSsh | undefined) {
   const server = createServer();
   server.on("upgrade", (request, socket, head) => {
-    if (isSshUpgrade(request)) sshOverWebsocket(request, socket, head, take);
+    if (isSshUpgrade(request)) sshOverWebsocket(request, socket, head, take, "192.0.2.1");
     else socket.destroy();
   });
   server.listen(0, "127.0.0.1");

@@ -27,12 +27,16 @@ export function isSshUpgrade(request: IncomingMessage): boolean {
   return pathOf(request.url ?? "/") === SSH_WEBSOCKET_PATH;
 }
 
-/** Shakes hands over a WebSocket and gives its bytes to `take`; whatever a page of a browser could send is refused. */
+/**
+ * Shakes hands over a WebSocket and gives its bytes to `take`, as those of `clientAddress`; whatever a page of a browser could send is
+ * refused.
+ */
 export function sshOverWebsocket(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
   take: TakeSsh | undefined,
+  clientAddress: string,
 ): void {
   const refuse = (status: number, message: string): void =>
     tell(request, answerOn(request, socket), tellRefusal(failure("denied", message, { retry: "never" }), status));
@@ -41,10 +45,9 @@ export function sshOverWebsocket(
   if (request.method !== "GET" || request.headers.upgrade?.toLowerCase() !== "websocket")
     return refuse(400, "SSH is carried by a WebSocket here.");
   if (take === undefined) return refuse(404, "This gateway takes no SSH.");
-  const remoteAddress = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   handshakes.handleUpgrade(request, socket, head, (open) => {
     const stream = websocketBytes(open);
     stream.on("error", () => stream.destroy());
-    take(stream, remoteAddress);
+    take(stream, clientAddress);
   });
 }

@@ -10,7 +10,7 @@ import { makePass } from "@gitspaces/contracts/passes";
 import { integer, assert, asyncProperty, nat } from "fast-check";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { cookieNames, ownCookie, setCookie } from "./cookies.ts";
+import { cookieNames, linkCookieName, linkCookies, ownCookie, setCookie } from "./cookies.ts";
 import { headerPolicy } from "./header-policy.ts";
 import { PassUses } from "./passes/pass-uses.ts";
 import { raw, readAnswer } from "./testing/raw-http.ts";
@@ -109,6 +109,13 @@ test.each([
   const kept = headerPolicy(arrival).request(["Cookie", sent]);
   expect(kept[kept.indexOf("Cookie") + 1]).toBe(kept.includes("Cookie") ? passed : kept[0]);
   expect(kept.includes("Cookie")).toBe(passed !== undefined);
+});
+
+test("T1: over https a sibling's cookies with names of links neither count as links nor push those of this host out", () => {
+  const tossed = Array.from({ length: 20 }, (_, index) => `gs-link-test-${String(index).padStart(12, "a")}=tossed`);
+  const own = `${linkCookieName("abcdefghijkl", "test", true)}=own`;
+  expect(linkCookies([...tossed, own].join("; "), "test", true)).toEqual(["own"]);
+  expect(linkCookies(`${linkCookieName("abcdefghijkl", "test", false)}=own`, "test", false)).toEqual(["own"]);
 });
 
 test("T1: every name that a cookie of ours may have is known as ours, and no name of a neighbour's installation is taken", () => {
@@ -483,6 +490,19 @@ test("T10: bytes behind a refused upgrade are not a request to anybody", async (
   expect(answer.status).toBe(426);
   expect(street.inside.requests.map(({ url }) => url)).toEqual(["/ws"]);
 });
+
+test.each(["h2c", "H2C", "websocket, h2c"])(
+  "T10: an upgrade to %s, behind which requests would be judged by nobody, is a request without one",
+  async (protocol) => {
+    const origin = `Origin: http://${authority()}`;
+    const settings = ["Connection: Upgrade, HTTP2-Settings", `Upgrade: ${protocol}`, "HTTP2-Settings: AAMAAABk"];
+    const asking = get("/", own, origin, ...settings);
+    const answer = await street.ask(asking);
+    expect([answer.status, answer.body]).toEqual([200, "inside"]);
+    const { headers } = street.inside.requests[0] ?? {};
+    expect([headers?.upgrade, headers?.["http2-settings"], seen()]).toEqual([undefined, undefined, 1]);
+  },
+);
 
 test("T10: sockets into one Gitspace are never used for another, whatever else is the same", async () => {
   const bobs = `Cookie: ${await street.cookie("bob", `${BOB}.${DOMAIN}`)}`;

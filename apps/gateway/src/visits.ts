@@ -32,7 +32,10 @@ export async function visitUpgrade(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  if (isSshUpgrade(request)) return sshOverWebsocket(request, socket, head, house.takeSsh);
+  if (isSshUpgrade(request)) {
+    const { clientAddress } = house.edge.arrivals.of(request);
+    return sshOverWebsocket(request, socket, head, house.takeSsh, clientAddress);
+  }
   const forward: Door["forward"] = (...way) => house.forwarder.upgrade(request, socket, head, ...way);
   await attend(house, { request, isUpgrade: true, answer: () => own(house, answerOn(request, socket)), forward });
 }

@@ -1,6 +1,8 @@
 // TLS that ends at a balancer in front: it says how a client came, and http is led to https.
+import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { type RawAnswer, readAnswer } from "../testing/raw-http.ts";
 import { ADA, DOMAIN, openStreet, type Street, until } from "../testing/street.ts";
 
@@ -36,4 +38,25 @@ test("who came to the balancer by https is served, by http led to https", async 
 test("T15: nobody else says how they came: the public URL does", async () => {
   expect((await ask("127.0.0.3", "X-Forwarded-Proto: http")).status).toBe(200);
   expect(street.inside.requests.at(-1)?.headers["x-forwarded-proto"]).toBe("https");
+});
+
+test("SSH over a WebSocket comes from the balancer's client, so that all of them do not share one client's room", async () => {
+  const { house } = street.gateway;
+  const { takeSsh } = house;
+  const addresses: string[] = [];
+  house.takeSsh = (stream, address) => {
+    addresses.push(address);
+    stream.destroy();
+  };
+  for (const [local, told] of [
+    [BALANCER, "7.7.7.7"],
+    ["127.0.0.3", "8.8.8.8"],
+  ] as const) {
+    const url = `ws://127.0.0.1:${street.gateway.address.port}/.gitspaces/ssh`;
+    const headers = { "X-Forwarded-Proto": "https", "X-Forwarded-For": told };
+    const client = new WebSocket(url, { localAddress: local, headers, perMessageDeflate: false });
+    await once(client, "close");
+  }
+  if (takeSsh !== undefined) house.takeSsh = takeSsh;
+  expect(addresses).toEqual(["7.7.7.7", "127.0.0.3"]);
 });

@@ -25,10 +25,19 @@ export function makeFrontServer({ tls, limits }: Front): Server {
     keepAliveInitialDelay: 30_000,
     noDelay: true,
     highWaterMark: 128 * 1024,
+    shouldUpgradeCallback: ({ headers }) => !isHttp2(headers.upgrade),
   };
   const server = tls === undefined ? createServer(options) : secured(options, tls);
   server.on("clientError", tellClient);
   return server;
+}
+
+/**
+ * Whether an upgrade leads to HTTP/2 (RFC 9113 section 3.1 gave it up). Behind it a client would ask a server inside for whatever it
+ * likes, judged by nobody; an upgrade may be left out, so the request is answered as it is.
+ */
+function isHttp2(upgrade: string | undefined): boolean {
+  return upgrade?.split(",").some((protocol) => /^\s*h2/i.test(protocol)) === true;
 }
 
 function secured(options: ServerOptions, tls: FrontTls): Server {

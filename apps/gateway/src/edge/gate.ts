@@ -1,6 +1,7 @@
 // What is turned away before it is a visit: connections too many, hosts that were not greeted, http where https is due.
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { clientOf } from "./client-of.ts";
 import { arrivalEvent } from "./front-server.ts";
 import type { Edge } from "./edge.ts";
 import { countLimit } from "./limit-hit.ts";
@@ -29,8 +30,9 @@ export function keepGate(server: Server, edge: Edge): Gate {
     const { remoteAddress: address = "" } = socket;
     // All clients of a balancer come from its one address.
     if (arrivals.isTrusted(address)) return;
-    if (places.take(address)) {
-      socket.once("close", () => places.leave(address));
+    const client = clientOf(address);
+    if (places.take(client)) {
+      socket.once("close", () => places.leave(client));
       return;
     }
     countLimit("limitConnectionsPerAddress");

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clientOf } from "./client-of.ts";
 import type { LimitName, LimitsConfig } from "./config.ts";
 import { limitHit } from "./limit-hit.ts";
 import { Pace } from "./pace.ts";
@@ -47,7 +48,11 @@ export class Visitors {
       requests,
     });
     this.#measures = [
-      measure(({ clientAddress }) => clientAddress, "limitVisitsPerAddress", "limitRequestsPerSecondPerAddress"),
+      measure(
+        ({ clientAddress }) => clientOf(clientAddress),
+        "limitVisitsPerAddress",
+        "limitRequestsPerSecondPerAddress",
+      ),
       measure(({ user }) => user, "limitVisitsPerUser", "limitRequestsPerSecondPerUser"),
       measure(({ gitspaceId }) => gitspaceId, "limitVisitsPerGitspace", "limitRequestsPerSecondPerGitspace"),
     ];

@@ -24,12 +24,14 @@ type Claims = z.infer<typeof Claims>;
 export class LinkSessions {
   readonly #key: Uint8Array;
   readonly #installation: string;
+  readonly #secure: boolean;
   readonly #clock: Clock;
   readonly #known = new Map<string, Claims>();
 
-  constructor(key: Uint8Array, installation: string, clock: Clock) {
+  constructor(key: Uint8Array, { installation, secure }: { installation: string; secure: boolean }, clock: Clock) {
     this.#key = key;
     this.#installation = installation;
+    this.#secure = secure;
     this.#clock = clock;
   }
 
@@ -48,7 +50,7 @@ export class LinkSessions {
   /** The sessions of links that a request's cookies prove for this host, as far as the document still has the links. */
   async read(cookieHeader: string | undefined, hostname: string, document: AccessDocument): Promise<Session[]> {
     const sessions: Session[] = [];
-    for (const token of linkCookies(cookieHeader, this.#installation)) {
+    for (const token of linkCookies(cookieHeader, this.#installation, this.#secure)) {
       const claims = this.#known.get(token) ?? (await this.#verify(token));
       if (claims?.aud !== hostname || claims.exp * 1_000 <= this.#clock.now()) continue;
       const { jti: id, key, path, methods, exp, iat } = claims;

@@ -163,6 +163,23 @@ test.each([
   expect(street.inside.requests).toHaveLength(0);
 });
 
+test.each([
+  "X-Original-URL: /secret",
+  "x-original-uri: /secret",
+  "X-Rewrite-URL: /secret",
+  "X-HTTP-Method-Override: DELETE",
+  "X-HTTP-Method: DELETE",
+  "X-Method-Override: DELETE",
+])(
+  "T11: a narrowed link opens nothing together with %s, which a server may take for the request's own",
+  async (line) => {
+    for (const narrowing of [{ path: "/docs" }, { methods: ["GET"] }])
+      expect(await status(get("/docs", bearer(narrowPass(link.text, narrowing)), line))).toBe(403);
+    expect(street.inside.requests).toHaveLength(0);
+    expect(await status(get("/docs", bearer(link.text), line))).toBe(200);
+  },
+);
+
 test("a link is opened by its own page alone", async () => {
   const { port: number } = street.gateway.address;
   for (const header of [

@@ -21,7 +21,8 @@ type Asking = { request: IncomingMessage; site: Site; document: AccessDocument |
 
 export async function visitorOf(house: House, { request, site, document, isUpgrade }: Asking): Promise<Visitor> {
   const port = site.target?.port ?? 0;
-  const ask = { method: request.method ?? "GET", url: request.url ?? "/", isUpgrade };
+  const { method = "GET", url = "/", headers } = request;
+  const ask = { method, url, headers, isUpgrade };
   const [bearer, second] = bearersOf(request.rawHeaders);
   if (bearer !== undefined) {
     const session = second === undefined ? sessionOfBearer(house, bearer, site, document) : undefined;
@@ -29,7 +30,7 @@ export async function visitorOf(house: House, { request, site, document, isUpgra
     if (!isWithin(session.pass, ask)) return { session, isByHeader: true, refused: "scope" };
     return { session, isByHeader: true };
   }
-  const { cookie } = request.headers;
+  const { cookie } = headers;
   const person = await sessionOf(house, cookie, site.hostname);
   if (document === undefined || admit(document, port, person) === "admitted")
     return { session: person, isByHeader: false };

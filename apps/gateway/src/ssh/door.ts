@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
+import { clientOf } from "../edge/client-of.ts";
 import type { House } from "../house.ts";
 import type { TakeSsh } from "../ssh-over-websocket.ts";
 import { algorithms } from "./algorithms.ts";
@@ -51,7 +52,7 @@ export function makeSshDoor(house: House, hostKeys: readonly HostKey[]): SshDoor
     stream.on("error", () => stream.destroy());
     let room: Disposable;
     try {
-      room = addresses.take(remoteAddress);
+      room = addresses.take(clientOf(remoteAddress));
     } catch {
       stream.destroy();
       return;

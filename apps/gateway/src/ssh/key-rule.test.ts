@@ -1,7 +1,9 @@
 // Whose key opens what, and how many may come.
+import { generateKeyPairSync, sign } from "node:crypto";
 import type { AccessDocument } from "@gitspaces/contracts";
+import ssh2, { type PublicKeyAuthContext } from "ssh2";
 import { expect, test } from "vitest";
-import { keysFor, opens, recognise } from "./key-rule.ts";
+import { isProven, keysFor, opens, recognise } from "./key-rule.ts";
 import { Rooms } from "./rooms.ts";
 
 const document = (gitspaceId: string, sshKeys: string[], more: Partial<AccessDocument> = {}): AccessDocument => ({
@@ -22,7 +24,7 @@ const all = [
 ];
 const access = {
   find: (id: string) => all.find(({ gitspaceId }) => gitspaceId === id),
-  all: () => all.values() as never,
+  isSshKey: (key: string) => all.some((each) => opens(each, key)),
 };
 
 test("only an owner's key opens a Gitspace, whatever its ports are open to; nothing opens one that is deleted", () => {
@@ -45,6 +47,26 @@ test("a key is recognised under its Gitspace's name for a session, under any oth
   });
   expect(recognise(access, "whoever", "CCCC")?.gitspaceId).toBeUndefined();
   expect(recognise(access, "hello-k3v9x2", "DDDD")).toBeUndefined();
+});
+
+test("an RSA key proves nothing by SHA-1, whatever algorithm its holder names", () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+  const parsed = ssh2.utils.parseKey(privateKey.export({ format: "pem", type: "pkcs1" }));
+  if (parsed instanceof Error) throw parsed;
+  const blob = Buffer.from("what a client signs");
+  const proof = (algo: string, hash: string, hashAlgo?: string): boolean =>
+    isProven({
+      key: { algo, data: parsed.getPublicSSH() },
+      signature: sign(hash, blob, privateKey),
+      blob,
+      hashAlgo,
+    } as unknown as PublicKeyAuthContext);
+  expect([proof("ssh-rsa", "sha256", "sha256"), proof("ssh-rsa", "sha512", "sha512")]).toEqual([true, true]);
+  expect([proof("ssh-rsa", "sha1"), proof("ssh-ed25519", "sha1"), proof("ssh-anything", "sha1")]).toEqual([
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("the agent is told the key in use first, without comments, and no more than a header holds", () => {

@@ -3,27 +3,23 @@ import type { AccessDocument } from "@gitspaces/contracts";
 import type { PublicKeyAuthContext } from "ssh2";
 import ssh2 from "ssh2";
 import type { Access } from "../access.ts";
+import { blobOf, keysOf } from "./known-keys.ts";
 import { isProvenByDevice } from "./security-key.ts";
 
 /** Who came: by which key (its blob in base64), and for which Gitspace. Without one they may go on to their Gitspaces, as by a jump. */
 export type Guest = { key: string; login: string; gitspaceId: string | undefined };
 
 const LARGEST_HEADER = 8 * 1024;
-const blobs = new WeakMap<AccessDocument, ReadonlySet<string>>();
 
 /** Whether a key is one of the owner's. */
 export function opens(document: AccessDocument | undefined, key: string): document is AccessDocument {
-  if (document === undefined || document.state === "deleted") return false;
-  const known = blobs.get(document) ?? new Set(document.sshKeys.map(blobOf));
-  blobs.set(document, known);
-  return known.has(key);
+  return document !== undefined && keysOf(document).has(key);
 }
 
 /** Who logs in with a key under a name, or nothing: for a key that opens nothing at all, whatever the name. */
-export function recognise(access: Pick<Access, "find" | "all">, login: string, key: string): Guest | undefined {
-  if (opens(access.find(login), key)) return { key, login, gitspaceId: login };
-  for (const document of access.all()) if (opens(document, key)) return { key, login, gitspaceId: undefined };
-  return undefined;
+export function recognise(access: Pick<Access, "find" | "isSshKey">, login: string, key: string): Guest | undefined {
+  if (!access.isSshKey(key)) return undefined;
+  return { key, login, gitspaceId: opens(access.find(login), key) ? login : undefined };
 }
 
 /** Whether the signature proves that the key is theirs. SHA-1 proves nothing any more. */
@@ -32,7 +28,8 @@ export function isProven({ key, signature, blob, hashAlgo }: PublicKeyAuthContex
   if (key.algo === "ssh-rsa" && hashAlgo === undefined) return false;
   if (key.algo.startsWith("sk-")) return isProvenByDevice(key.data, signature, blob);
   const parsed = ssh2.utils.parseKey(key.data);
-  if (parsed instanceof Error) return false;
+  // Another name for a key would choose another hash for it, for RSA's keys SHA-1.
+  if (parsed instanceof Error || parsed.type !== key.algo) return false;
   // It gives an error where its types say a boolean.
   const verdict: unknown = parsed.verify(blob, signature, hashAlgo);
   return verdict === true;
@@ -44,8 +41,4 @@ export function keysFor(document: AccessDocument, key: string): string[] {
   const sorted = lines.toSorted((one, other) => Number(blobOf(other) === key) - Number(blobOf(one) === key));
   let length = 0;
   return sorted.filter((line) => (length += line.length + 1) <= LARGEST_HEADER * 0.75);
-}
-
-function blobOf(line: string): string {
-  return line.trim().split(/\s+/)[1] ?? "";
 }

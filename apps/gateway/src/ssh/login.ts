@@ -11,7 +11,7 @@ const MOST_QUESTIONS = 20;
 /** Calls `come` once with who has logged in. A client that tries too often is sent away. */
 export function awaitLogin(
   connection: Connection,
-  access: Pick<Access, "find" | "all">,
+  access: Pick<Access, "find" | "isSshKey">,
   come: (guest: Guest) => void,
 ): void {
   let tries = 0;

@@ -2,20 +2,26 @@
 import type { Client, ClientChannel, PseudoTtyInfo, ServerChannel, Session } from "ssh2";
 import { toFailure } from "@gitspaces/contracts";
 
-const MOST_VARIABLES = 256;
+/** Of all variables of a session, names and values. */
+const MOST_VARIABLE_BYTES = 32 * 1024;
 /** What a client sees when there is nothing to run. */
 const NOTHING_RAN = 255;
 
 type Asked = { env: Record<string, string>; pty: PseudoTtyInfo | undefined; withAgent: boolean };
 type Open = (client: Client, asked: Asked, answer: (error: Error | undefined, channel: ClientChannel) => void) => void;
 
-/** Serves a session. What is asked for is accepted at once, as a client may say at once that it has nothing more to send. */
-export function serveSession(session: Session, reach: () => Promise<Client>): void {
+/**
+ * Serves a session. What is asked for is accepted at once, as a client may say at once that it has nothing more to send. `over` is
+ * called when what ran in it has ended; ssh2 keeps a session in which nothing ran for as long as its connection lasts.
+ */
+export function serveSession(session: Session, reach: () => Promise<Client>, over: () => void): void {
   const asked: Asked = { env: {}, pty: undefined, withAgent: false };
+  let variableBytes = 0;
   let inner: ClientChannel | undefined;
 
   session.on("env", (accept, _reject, { key, val }) => {
-    if (Object.keys(asked.env).length < MOST_VARIABLES) asked.env[key] = val;
+    variableBytes += key.length + val.length;
+    if (variableBytes <= MOST_VARIABLE_BYTES) asked.env[key] = val;
     accept?.();
   });
   session.on("pty", (accept, _reject, pty) => {
@@ -37,7 +43,9 @@ export function serveSession(session: Session, reach: () => Promise<Client>): vo
   });
 
   const begin = (channel: ServerChannel, open: Open): void => {
-    channel.on("error", () => {});
+    // What comes for a session that its client has just closed can not be said any more; an error nobody hears ends the process.
+    for (const each of [channel, channel.stderr]) each.on("error", () => {});
+    channel.once("close", over);
     reach()
       .then(async (client) => await opened(client, asked, open))
       .then(

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import ssh2, { type AuthenticationType, type AuthHandlerMiddleware } from "ssh2";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSshd, type TestSshd } from "../testing/sshd.ts";
@@ -262,6 +263,89 @@ test("a session ends within two seconds when its key is taken away, or its Gitsp
   }
   await publish();
   await until(async () => (await ssh(["true"])).code === 0, "it opens again");
+});
+
+/** A client that takes two megabytes and no more. */
+function makesNoRoom(client: ssh2.Client): void {
+  const { _protocol: protocol } = client as unknown as { _protocol: { channelWindowAdjust: () => void } };
+  protocol.channelWindowAdjust = () => {};
+}
+
+test("a client that closes a session while errors wait for it ends nobody else", async () => {
+  const client = new ssh2.Client();
+  client.connect({
+    host: "127.0.0.1",
+    port: Number(port()),
+    username: ADA,
+    privateKey: readFileSync(key.file),
+  });
+  await once(client, "ready");
+  const slowly = "head -c 2200000 /dev/zero >&2; while :; do echo more >&2; done";
+  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+    client.exec(slowly, (error, opened) => (error === undefined ? resolve(opened) : reject(error))),
+  );
+  // It never makes room again, so that what follows the first two megabytes waits at the gateway.
+  makesNoRoom(client);
+  channel.stderr.resume();
+  await sleep(400);
+  // An error that nobody catches ends a gateway; here it fails the run.
+  channel.close();
+  await sleep(300);
+  expect((await ssh(["echo in"])).out).toBe("in\n");
+  client.end();
+});
+
+test("nobody opens sessions or sets variables without end: what that takes is everybody's memory", async () => {
+  const client = new ssh2.Client();
+  client.connect({ host: "127.0.0.1", port: Number(port()), username: ADA, privateKey: readFileSync(key.file) });
+  await once(client, "ready");
+  const { _chanMgr: channels, _protocol: protocol } = client as unknown as {
+    _chanMgr: { add: (answered: (error?: Error) => void) => number };
+    _protocol: { session: (channel: number, window: number, packet: number) => void };
+  };
+  const open = (): Promise<boolean> =>
+    new Promise((resolve) =>
+      protocol.session(
+        channels.add((error) => resolve(error === undefined)),
+        1_024,
+        1_024,
+      ),
+    );
+  const opened = await Promise.all(Array.from({ length: 200 }, open));
+  expect(opened.filter(Boolean)).toHaveLength(100);
+  client.end();
+  const env = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`MUCH_${index}`, "x".repeat(2_000)]));
+  const said = await new Promise<string>((resolve, reject) => {
+    const other = new ssh2.Client();
+    other.once("ready", () =>
+      other.exec("env | grep -c ^MUCH_", { env }, (error, channel) => {
+        if (error !== undefined) return reject(error);
+        void text(channel).then((out) => {
+          other.end();
+          resolve(out);
+        });
+      }),
+    );
+    other.connect({ host: "127.0.0.1", port: Number(port()), username: ADA, privateKey: readFileSync(key.file) });
+  });
+  expect(Number(said)).toBe(16);
+});
+
+test("a session that has ended makes room for another one", async () => {
+  const client = new ssh2.Client();
+  client.connect({ host: "127.0.0.1", port: Number(port()), username: "whoever", privateKey: readFileSync(key.file) });
+  await once(client, "ready");
+  const run = (): Promise<string> =>
+    new Promise((resolve, reject) =>
+      client.exec("true", (error, channel) => {
+        if (error === undefined) text(channel.resume().stderr).then(resolve, reject);
+        else reject(error);
+      }),
+    );
+  const said: string[] = [];
+  for (let batch = 0; batch < 3; batch++) said.push(...(await Promise.all(Array.from({ length: 50 }, run))));
+  client.end();
+  expect(said.filter((each) => each.startsWith("There is no Gitspace"))).toHaveLength(150);
 });
 
 test("bytes of SSH are counted as such", async () => {

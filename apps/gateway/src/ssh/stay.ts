@@ -12,12 +12,15 @@ import { logIn, type OwnKey } from "./workplace-client.ts";
 type Ground = { house: House; rooms: Rooms; ownKey: OwnKey };
 /** Where a Gitspace's sshd is for somebody who jumps: the usual port, or the one it has on its agent. */
 const jumpPorts = new Set([22, SSH_PORT]);
+/** Of one person's connection at the same time: as many as the workplace's sshd takes. */
+const MOST_SESSIONS = 100;
 
 /** Serves a person's connection until `left` aborts. */
 export function hostStay(ground: Ground, person: Connection, guest: Guest, left: AbortSignal): void {
   const { house, rooms, ownKey } = ground;
   const { gitspaceId, key, login } = guest;
   let reached: Promise<Client> | undefined;
+  let sessions = 0;
 
   const reach = async (): Promise<Client> => {
     if (gitspaceId === undefined) throw fail("not_found", `There is no Gitspace ${shown(login)} that your key opens.`);
@@ -35,7 +38,11 @@ export function hostStay(ground: Ground, person: Connection, guest: Guest, left:
   };
   const forwarding = new Forwarding(person, reach);
 
-  person.on("session", (accept) => serveSession(accept(), reach));
+  person.on("session", (accept, reject) => {
+    if (sessions >= MOST_SESSIONS) return reject();
+    sessions++;
+    serveSession(accept(), reach, () => void sessions--);
+  });
   person.on("tcpip", (accept, reject, { destIP, destPort, srcIP, srcPort }) => {
     if (opens(house.access.find(destIP), key) && jumpPorts.has(destPort))
       return void jump(ground, { gitspaceId: destIP, key }, accept, reject, left);
