@@ -24,8 +24,8 @@ test.each([
 
 test("T14: who has a whole IPv6 network has the places of one client; their neighbour has others", async () => {
   const visitors = new Visitors(z.object(limitsConfig).parse({ limitVisitsPerAddress: 1 }));
-  const enter = (clientAddress: string): Promise<Disposable> =>
-    visitors.enter({
+  const enter = async (clientAddress: string): Promise<Disposable> =>
+    await visitors.enter({
       request: { socket: new Socket() },
       isUpgrade: false,
       clientAddress,
