@@ -47,14 +47,14 @@ export function serveSession(session: Session, reach: () => Promise<Client>, ove
     for (const each of [channel, channel.stderr]) each.on("error", () => {});
     channel.once("close", over);
     reach()
-      .then(async (client) => await opened(client, asked, open))
       .then(
-        (opening) => {
-          inner = opening;
-          join(channel, opening);
-        },
-        (error: unknown) => refuse(channel, error),
-      );
+        async (client) =>
+          await opening(client, asked, open, (opened) => {
+            inner = opened;
+            join(channel, opened);
+          }),
+      )
+      .catch((error: unknown) => refuse(channel, error));
   };
   session.on("shell", (accept) =>
     begin(accept(), (client, { env, pty, withAgent }, answer) =>
@@ -76,10 +76,22 @@ function forwardAgent(agentForward: boolean): object {
   return { agentForward };
 }
 
-async function opened(client: Client, asked: Asked, open: Open): Promise<ClientChannel> {
+/** `take` is called at once: exit status and end may be in the very packet that says that it began. */
+async function opening(
+  client: Client,
+  asked: Asked,
+  open: Open,
+  take: (channel: ClientChannel) => void,
+): Promise<void> {
   return await new Promise((resolve, reject) => {
-    client.once("close", () => reject(new Error("The Gitspace's connection ended.")));
-    open(client, asked, (error, channel) => (error === undefined ? resolve(channel) : reject(error)));
+    const ended = () => reject(new Error("The Gitspace's connection ended."));
+    client.once("close", ended);
+    open(client, asked, (error, channel) => {
+      client.off("close", ended);
+      if (error !== undefined) return reject(error);
+      take(channel);
+      resolve();
+    });
   });
 }
 
