@@ -50,3 +50,15 @@ export async function editorText(page: Page): Promise<string> {
   const text = await page.locator(".editor-instance .view-lines").first().innerText();
   return text.replaceAll("\u00a0", " ");
 }
+
+/** Opens a terminal and waits until its shell reads: what is typed before is lost, so a command is typed until it leaves its trace. */
+export async function openTerminal(page: Page): Promise<void> {
+  await page.keyboard.press("Control+Backquote");
+  await page.locator(".terminal-wrapper.active .xterm-screen").waitFor();
+  await page.locator(".terminal-wrapper.active .xterm-helper-textarea").waitFor({ state: "attached" });
+  for (let tries = 30; (await fileRow(page, "reads.txt").count()) === 0; tries--) {
+    if (tries === 0) throw new Error("The terminal's shell reads nothing.");
+    await page.keyboard.type("touch reads.txt\n", { delay: 20 });
+    await page.waitForTimeout(1_000);
+  }
+}

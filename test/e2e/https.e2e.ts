@@ -6,7 +6,7 @@ import { makeWebAuthority } from "@gitspaces/daemon/testing/web-authority";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { type Api, apiClient } from "./api.ts";
-import { editorText, fileRow, newPerson, openBrowser, openFile, workbench } from "./browser.ts";
+import { editorText, fileRow, newPerson, openBrowser, openFile, openTerminal, workbench } from "./browser.ts";
 import { devServer } from "./dev-server.ts";
 import { commitFiles } from "./git-server.ts";
 import { provider } from "./provider.ts";
@@ -68,19 +68,7 @@ test("over https a person signs in, saves a file in VS Code, uses the terminal, 
     { secure: true, httpOnly: true, domain: `${identifier}.${DOMAIN}` },
   ]);
 
-  await page.keyboard.press("Control+Backquote");
-  await page.locator(".terminal-wrapper.active .xterm-screen").waitFor();
-  await page.locator(".terminal-wrapper.active .xterm-helper-textarea").waitFor({ state: "attached" });
-  // What is typed before the shell reads is lost: it reads once a command has left its trace.
-  await expect
-    .poll(
-      async () => {
-        await page.keyboard.type("touch reads.txt\n", { delay: 20 });
-        return await fileRow(page, "reads.txt").count();
-      },
-      { timeout: 20_000, interval: 1_000 },
-    )
-    .toBe(1);
+  await openTerminal(page);
   await page.keyboard.type(`node dev.mjs ${PORT} > served.txt &\n`, { delay: 20 });
   await fileRow(page, "served.txt").waitFor();
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { apiClient } from "./api.ts";
-import { editorText, fileRow, newPerson, openBrowser, openFile, workbench } from "./browser.ts";
+import { editorText, fileRow, newPerson, openBrowser, openFile, openTerminal, workbench } from "./browser.ts";
 import { commitFiles } from "./git-server.ts";
 
 const system = inject("system");
@@ -45,10 +45,7 @@ test("a person edits a file, uses the terminal, stops, starts, and finds the edi
   await page.keyboard.press("Control+s");
   await page.locator(".tab.active:not(.dirty)", { hasText: "README.md" }).waitFor();
 
-  await page.keyboard.press("Control+Backquote");
-  await page.locator(".terminal-wrapper.active .xterm-screen").waitFor();
-  await page.locator(".terminal-wrapper.active .xterm-helper-textarea").waitFor({ state: "attached" });
-  await page.waitForTimeout(1_500);
+  await openTerminal(page);
   await page.keyboard.type("cat README.md > from-terminal.txt\n", { delay: 20 });
   await fileRow(page, "from-terminal.txt").waitFor();
   await picture(page, "2-edited");
