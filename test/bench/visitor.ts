@@ -1,6 +1,9 @@
 // A browser as far as a measurement needs one: keeps connections and cookies, follows redirects, reads the page.
 import { Agent, type IncomingMessage, request } from "node:http";
 
+/** A page that loads itself again wakes nothing: when a start begins is the measurement's affair. */
+const itself = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+
 type Page = { status: number; location: string | undefined; body: string };
 
 /** A visitor without any cookie yet. Every address it visits is on this machine. */
@@ -20,7 +23,7 @@ export function newVisitor(): { visit(url: string): Promise<Page> } & Disposable
   function get(url: URL): Promise<Page> {
     const { promise, resolve, reject } = Promise.withResolvers<Page>();
     const cookie = [...(jar.get(url.host) ?? [])].map((pair) => pair.join("=")).join("; ");
-    const headers = { host: url.host, accept: "text/html", ...(cookie === "" ? {} : { cookie }) };
+    const headers = { host: url.host, accept: "text/html", ...itself, ...(cookie === "" ? {} : { cookie }) };
     const place = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search };
     const asking = request({ ...place, headers, agent }, (response) => {
       keepCookies(url.host, response);
