@@ -76,7 +76,7 @@ async function startHaproxy(backend: number, folder: string): Promise<Contender>
     file,
     `global
   nbthread 1
-  maxconn 32768
+  maxconn 8192
 defaults
   mode http
   timeout connect 5s
